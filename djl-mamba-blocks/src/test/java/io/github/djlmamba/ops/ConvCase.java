@@ -144,6 +144,8 @@ public final class ConvCase extends OpCase {
         Map<String, double[]> values = values();
         Map<String, double[]> gradients = new LinkedHashMap<>();
         values.forEach((name, of) -> gradients.put(name, new double[of.length]));
+        double[] weight = values.get("weight");
+        double[] ofWeight = gradients.get("weight");
         for (int i = 0; i < size.batch(); i++) {
             for (int t = 0; t < size.length(); t++) {
                 for (int k = 0; k < size.channels(); k++) {
@@ -157,8 +159,8 @@ public final class ConvCase extends OpCase {
                     for (int j = 0; j < size.width(); j++) {
                         int from = t - size.width() + 1 + j;
                         int tap = k * size.width() + j;
-                        gradients.get("weight")[tap] += g * input(values, i, from, k);
-                        add(gradients, i, from, k, g * values.get("weight")[tap]);
+                        ofWeight[tap] += g * input(values, i, from, k);
+                        add(gradients, i, from, k, g * weight[tap]);
                     }
                 }
             }
@@ -178,11 +180,10 @@ public final class ConvCase extends OpCase {
     }
 
     private double linear(Map<String, double[]> values, int i, int t, int k) {
+        double[] weight = values.get("weight");
         double y = options.contains(Option.BIAS) ? values.get("bias")[k] : 0;
         for (int j = 0; j < size.width(); j++) {
-            y +=
-                    values.get("weight")[k * size.width() + j]
-                            * input(values, i, t - size.width() + 1 + j, k);
+            y += weight[k * size.width() + j] * input(values, i, t - size.width() + 1 + j, k);
         }
         return y;
     }
