@@ -35,7 +35,7 @@ if(reason)
   if(NATIVE STREQUAL "required")
     message(FATAL_ERROR "Native ops cannot be built: ${reason}")
   endif()
-  message(STATUS "Native ops are not built: ${reason}; the reference ops run instead.")
+  message(NOTICE "Native ops are not built: ${reason}; the reference ops run instead.")
   return()
 endif()
 
