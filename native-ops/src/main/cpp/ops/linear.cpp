@@ -114,8 +114,9 @@ Tensor product_of(Product product, const Tensor& a, const Tensor& b, const std::
   const bool empty = a.numel() == 0 || b.numel() == 0;
   // A single row is bound by reading b, where both are alike.
   if (!empty && a.scalar_type() == at::kFloat && a.size(0) > 1 && choice().onednn[static_cast<int>(product)]) {
+    // oneDNN takes b as it is or transposed, and bias without gaps.
     const bool plain = b.is_contiguous() || b.t().is_contiguous();
-    return onednn_product(a, plain ? b : b.contiguous(), bias);
+    return onednn_product(a, plain ? b : b.contiguous(), bias.has_value() ? OptionalTensor(bias->contiguous()) : bias);
   }
   return aten_product(a, b, bias);
 }
