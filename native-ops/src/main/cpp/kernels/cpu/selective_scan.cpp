@@ -73,8 +73,9 @@ SelectiveScanGeometry selective_scan_geometry(const SelectiveScanSizes& sizes, i
   g.checkpoint_elements = sizes.batch * g.tiles * g.packs_per_batch * sizes.states * lanes;
 
   const int64_t packs = sizes.batch * g.packs_per_batch;
-  const bool several_blocks = g.blocks_per_group > 1;
-  const int64_t rows = several_blocks ? sizes.batch * g.blocks_per_batch * sizes.length * sizes.states : 0;
+  /* Several blocks, or none: then the reduction writes zeros. */
+  const bool reduce = g.blocks_per_group != 1;
+  const int64_t rows = reduce ? sizes.batch * g.blocks_per_batch * sizes.length * sizes.states : 0;
   g.d_a_offset = 0;
   g.d_skip_offset = g.d_a_offset + packs * sizes.states * lanes;
   g.d_delta_bias_offset = g.d_skip_offset + packs * lanes;
@@ -82,7 +83,7 @@ SelectiveScanGeometry selective_scan_geometry(const SelectiveScanSizes& sizes, i
   g.d_c_offset = g.d_b_offset + rows;
   g.workspace_elements = g.d_c_offset + rows;
   g.reduce_rows = kReduceRows;
-  g.reduce_row_blocks = several_blocks ? sizes.batch * ceil_div(sizes.length, g.reduce_rows) : 0;
+  g.reduce_row_blocks = reduce ? sizes.batch * ceil_div(sizes.length, g.reduce_rows) : 0;
   return g;
 }
 

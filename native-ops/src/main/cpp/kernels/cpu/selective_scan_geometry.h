@@ -20,7 +20,7 @@ namespace djlmamba::cpu {
  * workspace:   d_a          [batch][pack][state][lane]   partial sums over time
  *              d_skip       [batch][pack][lane]
  *              d_delta_bias [batch][pack][lane]
- *              d_b, d_c     [batch][block][time][state]  partial sums over a block's channels, only when a group has several blocks
+ *              d_b, d_c     [batch][block][time][state]  partial sums over a block's channels, unless a group is one block
  */
 struct SelectiveScanGeometry {
   int64_t channels_per_group;
