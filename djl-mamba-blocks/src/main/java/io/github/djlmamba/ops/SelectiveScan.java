@@ -297,6 +297,7 @@ public final class SelectiveScan {
             check.array("initialState", initialState, "(B, D, N)", batch, channels, states);
         }
         check.elements("the scan", batch, length, channels, states);
+        check.elements("the final state", batch, channels, states);
     }
 
     /**
