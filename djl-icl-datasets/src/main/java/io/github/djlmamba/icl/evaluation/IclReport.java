@@ -13,7 +13,7 @@ import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
+import com.google.gson.Strictness;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -48,7 +48,11 @@ public record IclReport(
         List<Entry> curve) {
 
     private static final Gson GSON =
-            new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create();
+            new GsonBuilder()
+                    .setStrictness(Strictness.STRICT)
+                    .setPrettyPrinting()
+                    .disableHtmlEscaping()
+                    .create();
 
     private static final Set<String> KEYS =
             Set.of("task", "model", "dims", "points", "prompts", "seed", "metric", "curve");
@@ -96,7 +100,9 @@ public record IclReport(
          * @param baselines the baselines' mean errors by their names
          */
         public Entry {
-            baselines = Collections.unmodifiableMap(new LinkedHashMap<>(baselines));
+            Map<String, Double> copy = new LinkedHashMap<>(baselines);
+            copy.forEach((name, value) -> Objects.requireNonNull(value, name));
+            baselines = Collections.unmodifiableMap(copy);
         }
     }
 
@@ -122,17 +128,14 @@ public record IclReport(
      */
     public static IclReport fromJson(String json) {
         try {
-            JsonObject report = JsonParser.parseString(json).getAsJsonObject();
+            JsonObject report = GSON.fromJson(json, JsonObject.class);
             checkKeys("report", report, KEYS);
             for (JsonElement entry : report.getAsJsonArray("curve")) {
                 checkKeys("entry of the curve", entry.getAsJsonObject(), ENTRY_KEYS);
             }
-            return GSON.fromJson(report, IclReport.class);
-        } catch (JsonParseException
-                | IllegalStateException
-                | ClassCastException
-                | NumberFormatException
-                | NullPointerException e) {
+            return GSON.fromJson(json, IclReport.class);
+        } catch (RuntimeException e) {
+            // Gson has no type of its own for what goes wrong between a document and a record.
             throw new IllegalArgumentException(
                     "This is not a report of an evaluation in JSON: " + e.getMessage(), e);
         }
