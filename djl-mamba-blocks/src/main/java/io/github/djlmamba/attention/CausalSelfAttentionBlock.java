@@ -16,6 +16,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.feedforward.Projection;
+import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
@@ -107,37 +108,30 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         long batch = x.getShape().get(0);
         long length = x.getShape().get(1);
         long pastLength = past == null ? 0 : checkedLength(past, batch);
-        NDArray projected = inProjection.project(parameterStore, x, training);
         NDList parts =
-                projected.split(
-                        new long[] {heads * headSize, (heads + keyValueHeads) * headSize}, 2);
-        NDArray scaled = parts.get(0).mul(1 / Math.sqrt(headSize));
-        NDArray query = perHead(scaled, heads);
-        NDArray newKeys = perHead(parts.get(1), keyValueHeads);
-        NDArray newValues = perHead(parts.get(2), keyValueHeads);
-        NDArray keys = past == null ? newKeys : past.keys().concat(newKeys, 2);
-        NDArray values = past == null ? newValues : past.values().concat(newValues, 2);
-
+                inProjection
+                        .project(parameterStore, x, training)
+                        .split(
+                                new long[] {heads * headSize, (heads + keyValueHeads) * headSize},
+                                2);
+        NDArray scale = Scalars.like(x, 1 / Math.sqrt(headSize));
+        NDArray query = perHead(parts.get(0).mul(scale), heads);
+        NDArray keys = perHead(parts.get(1), keyValueHeads);
+        NDArray values = perHead(parts.get(2), keyValueHeads);
+        if (past != null) {
+            keys = past.keys().concat(keys, 2);
+            values = past.values().concat(values, 2);
+        } else if (keepState) {
+            // Copies, since views would keep the queries in memory for as long as the state lives;
+            // by a sum, since duplicate() cuts the gradient.
+            keys = keys.add(0);
+            values = values.add(0);
+        }
         NDArray mixed = attend(query, keys, values, length, pastLength);
-        NDArray turned = mixed.transpose(0, 2, 1, 3);
-        NDArray joined = turned.reshape(new Shape(batch, length, heads * headSize));
+        NDArray joined =
+                mixed.transpose(0, 2, 1, 3).reshape(new Shape(batch, length, heads * headSize));
         NDArray output = outProjection.project(parameterStore, joined, training);
-
-        AttentionState state = null;
-        if (keepState) {
-            // A first chunk's keys are views that would keep the queries in memory too.
-            state =
-                    past == null
-                            ? new AttentionState(keys.mul(1), values.mul(1))
-                            : new AttentionState(keys, values);
-            state.attach(x.getManager());
-        }
-        release(projected, scaled, query, newKeys, newValues, mixed, turned, joined);
-        parts.close();
-        if (past != null && !keepState) {
-            release(keys, values);
-        }
-        return new MixerOutput(output, state);
+        return new MixerOutput(output, keepState ? new AttentionState(keys, values) : null);
     }
 
     /**
@@ -152,22 +146,15 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                 group == 1
                         ? query
                         : query.reshape(new Shape(batch, keyValueHeads, group * length, headSize));
-        NDArray turned = keys.transpose(0, 1, 3, 2);
-        NDArray scores = rows.matMul(turned);
+        NDArray scores = rows.matMul(keys.transpose(0, 1, 3, 2));
         if (length > 1) {
-            NDArray mask = mask(query.getManager(), group, length, pastLength, query.getDataType());
-            scores.addi(mask);
-            mask.close();
+            scores.addi(mask(query.getManager(), group, length, pastLength, query.getDataType()));
         }
         NDArray weights = scores.softmax(3);
+        // The largest arrays of a layer: not both are needed at once.
+        scores.close();
         NDArray weighted = weights.matMul(values);
-        release(turned, scores, weights);
-        if (group == 1) {
-            return weighted;
-        }
-        NDArray result = weighted.reshape(new Shape(batch, heads, length, headSize));
-        release(rows, weighted);
-        return result;
+        return group == 1 ? weighted : weighted.reshape(new Shape(batch, heads, length, headSize));
     }
 
     /** Gives 0 where a query may read a key, else minus infinity: (H / K L, T). */
@@ -175,29 +162,23 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
             NDManager manager, long group, long length, long pastLength, DataType dataType) {
         int total = Math.toIntExact(pastLength + length);
         Shape shape = new Shape(length, total);
-        try (NDArray keys = manager.arange(0, total, 1, DataType.INT64);
-                NDArray queries = manager.arange((int) pastLength, total, 1, DataType.INT64);
-                NDArray column = queries.reshape(new Shape(length, 1));
-                NDArray hidden = keys.gt(column);
-                NDArray zeros = manager.zeros(shape, dataType);
-                NDArray infinite = manager.full(shape, Float.NEGATIVE_INFINITY, dataType)) {
-            NDArray mask = NDArrays.where(hidden, infinite, zeros);
-            if (group == 1) {
-                return mask;
-            }
-            NDArray tiled = mask.tile(new long[] {group, 1});
-            mask.close();
-            return tiled;
-        }
+        NDArray keys = manager.arange(0, total, 1, DataType.INT64);
+        NDArray queries =
+                manager.arange((int) pastLength, total, 1, DataType.INT64)
+                        .reshape(new Shape(length, 1));
+        NDArray mask =
+                NDArrays.where(
+                        keys.gt(queries),
+                        manager.full(shape, Float.NEGATIVE_INFINITY, dataType),
+                        manager.zeros(shape, dataType));
+        return group == 1 ? mask : mask.tile(new long[] {group, 1});
     }
 
     /** Splits the last axis into heads: (B, L, n P) to (B, n, L, P). */
     private NDArray perHead(NDArray array, long number) {
         Shape shape = array.getShape();
-        NDArray split = array.reshape(new Shape(shape.get(0), shape.get(1), number, headSize));
-        NDArray turned = split.transpose(0, 2, 1, 3);
-        split.close();
-        return turned;
+        return array.reshape(new Shape(shape.get(0), shape.get(1), number, headSize))
+                .transpose(0, 2, 1, 3);
     }
 
     private long checkedLength(AttentionState past, long batch) {

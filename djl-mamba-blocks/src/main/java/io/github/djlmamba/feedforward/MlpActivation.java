@@ -10,6 +10,7 @@ package io.github.djlmamba.feedforward;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Activation;
+import io.github.djlmamba.ops.Scalars;
 import org.apiguardian.api.API;
 
 /** The function between the two projections of an {@link MlpBlock}. Thread safe. */
@@ -32,14 +33,13 @@ public enum MlpActivation {
         @Override
         public NDArray apply(NDArray x) {
             // (1 + tanh(u)) / 2 = sigmoid(2 u), which keeps fewer arrays for the gradient.
-            NDArray factor = x.square().muli(2 * CUBIC * ROOT_2_OVER_PI).addi(2 * ROOT_2_OVER_PI);
-            NDArray twiceU = factor.mul(x);
-            NDArray gate = Activation.sigmoid(twiceU);
-            NDArray result = x.mul(gate);
-            factor.close();
-            twiceU.close();
-            gate.close();
-            return result;
+            try (NDArray linear = Scalars.like(x, 2 * ROOT_2_OVER_PI);
+                    NDArray cubic = Scalars.like(x, 2 * ROOT_2_OVER_PI * CUBIC);
+                    NDArray factor = x.square().muli(cubic).addi(linear);
+                    NDArray twiceU = factor.mul(x);
+                    NDArray gate = Activation.sigmoid(twiceU)) {
+                return x.mul(gate);
+            }
         }
     },
 
@@ -55,7 +55,9 @@ public enum MlpActivation {
     SILU {
         @Override
         public NDArray apply(NDArray x) {
-            return Activation.swish(x, 1);
+            try (NDArray gate = Activation.sigmoid(x)) {
+                return x.mul(gate);
+            }
         }
     };
 

@@ -93,7 +93,6 @@ public final class MlpBlock extends SequenceMixer {
         NDArray inner = first.project(parameterStore, x, training);
         NDArray active = activation.apply(inner);
         NDArray output = second.project(parameterStore, active, training);
-        release(inner, active);
         return new MixerOutput(output, keepState ? EmptyState.INSTANCE : null);
     }
 

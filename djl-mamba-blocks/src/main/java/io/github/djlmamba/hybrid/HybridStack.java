@@ -131,7 +131,6 @@ public final class HybridStack extends SequenceMixer {
         }
         NDArray output =
                 norm.forward(parameterStore, new NDList(hidden), training).singletonOrThrow();
-        hidden.close();
         return new MixerOutput(output, keepState ? new StackState(states, end) : null);
     }
 
@@ -147,10 +146,7 @@ public final class HybridStack extends SequenceMixer {
                             + " tokens; shorten it or build the stack with more positions");
         }
         NDIndex index = new NDIndex().addSliceDim(position, end).addAllDim();
-        try (NDArray rows =
-                parameterStore.getValue(positions, x.getDevice(), training).get(index)) {
-            return x.add(rows);
-        }
+        return x.add(parameterStore.getValue(positions, x.getDevice(), training).get(index));
     }
 
     /** {@inheritDoc} */

@@ -44,9 +44,7 @@ final class ResidualLayer extends SequenceMixer {
             boolean training) {
         NDArray normed = norm.forward(parameterStore, new NDList(x), training).singletonOrThrow();
         MixerOutput mixed = mixer.mix(parameterStore, normed, before, keepState, training);
-        NDArray output = x.add(mixed.output());
-        release(normed, mixed.output());
-        return new MixerOutput(output, mixed.state());
+        return new MixerOutput(x.add(mixed.output()), mixed.state());
     }
 
     /** {@inheritDoc} */

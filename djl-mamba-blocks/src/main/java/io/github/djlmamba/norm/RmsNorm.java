@@ -80,9 +80,13 @@ public final class RmsNorm extends AbstractBlock {
                             + "; expected (..., M) with M = "
                             + size);
         }
-        NDArray scale = x.square().mean(new int[] {last}, true).add(epsilon).pow(-0.5);
-        return new NDList(
-                x.mul(scale).mul(parameterStore.getValue(weight, x.getDevice(), training)));
+        try (NDArray squares = x.square();
+                NDArray means = squares.mean(new int[] {last}, true);
+                NDArray shifted = means.add(epsilon);
+                NDArray root = shifted.sqrt();
+                NDArray normed = x.div(root)) {
+            return new NDList(normed.mul(parameterStore.getValue(weight, x.getDevice(), training)));
+        }
     }
 
     /** {@inheritDoc} */

@@ -164,7 +164,7 @@ public final class MambaBlock extends SequenceMixer {
         NDArray selection = scanProjection.project(parameterStore, u, training);
         NDList parts = selection.split(new long[] {deltaRank, deltaRank + stateSize}, 2);
         NDArray delta = deltaProjection.project(parameterStore, parts.get(0), training);
-        NDArray a = stateMatrix(parameterStore, x, training);
+        NDArray a = parameterStore.getValue(stateLog, device, training).exp().neg();
         SelectiveScan.Result scanned =
                 SelectiveScan.of(u, delta, a, parts.get(1), parts.get(2))
                         .withSkip(parameterStore.getValue(skip, device, training))
@@ -174,24 +174,9 @@ public final class MambaBlock extends SequenceMixer {
                         .withInitialState(state == null ? null : state.scan())
                         .run();
         NDArray output = outProjection.project(parameterStore, scanned.output(), training);
-        release(both, u, selection, delta, a, scanned.output());
-        halves.close();
-        parts.close();
-        if (keepState) {
-            return new MixerOutput(
-                    output, new MambaState(convolved.finalState(), scanned.finalState()));
-        }
-        release(convolved.finalState(), scanned.finalState());
-        return new MixerOutput(output, null);
-    }
-
-    /** Gives A = -exp(A_log), in x's manager rather than the parameter's. */
-    private NDArray stateMatrix(ParameterStore parameterStore, NDArray x, boolean training) {
-        NDArray exp = parameterStore.getValue(stateLog, x.getDevice(), training).exp();
-        NDArray a = exp.neg();
-        exp.close();
-        a.attach(x.getManager());
-        return a;
+        MambaState after =
+                keepState ? new MambaState(convolved.finalState(), scanned.finalState()) : null;
+        return new MixerOutput(output, after);
     }
 
     /** {@inheritDoc} */

@@ -60,7 +60,9 @@ final class StateSpaceInitializers {
     private static NDArray create(
             NDManager manager, double[] values, Shape shape, DataType dataType) {
         try (NDArray exact = manager.create(values, shape)) {
-            return exact.toType(dataType, true);
+            // The new array lies in memory that Java frees with it, which toType to the same type
+            // keeps.
+            return dataType == DataType.FLOAT64 ? exact.duplicate() : exact.toType(dataType, true);
         }
     }
 }

@@ -29,9 +29,9 @@ import org.apiguardian.api.API;
  *
  * <p>One method, {@link #mix}, answers for the whole sequence, for a prefix that leaves a state and
  * for more tokens from a state, always with the same result; the block's ordinary {@code forward}
- * is the whole sequence. With {@code training = false} nothing is recorded for a gradient, whatever
- * the mode of the calling thread, and every array made on the way is freed before the call returns:
- * only the output and the state remain, in the manager of the input.
+ * is the whole sequence. Every array made on the way is closed before the call returns: only the
+ * output and the state remain, in the manager of the input. With {@code training = false} nothing
+ * is recorded for a gradient, whatever the mode of the calling thread.
  *
  * <p>Predicting from several threads at once is safe as long as no parameter changes meanwhile.
  */
@@ -89,15 +89,15 @@ public abstract class SequenceMixer extends AbstractBlock {
             boolean training) {
         checkOpen("the input", x);
         checkShape(x.getShape());
-        if (training) {
-            return compute(parameterStore, x, before, keepState, true);
-        }
-        return GradientMode.off(() -> predict(parameterStore, x, before, keepState));
+        return training
+                ? scoped(parameterStore, x, before, keepState, true)
+                : GradientMode.off(() -> scoped(parameterStore, x, before, keepState, false));
     }
 
     /**
      * Does the work of {@link #mix}, whose checks of x have been made. Both results must be new
-     * arrays in x's manager; with {@code training = false} all others are closed by the caller.
+     * arrays. All other arrays made here are closed by the caller; what a gradient needs of them is
+     * held by its graph.
      *
      * @param parameterStore where the parameters' values come from
      * @param x the sequence, of shape (B, L, M)
@@ -113,8 +113,12 @@ public abstract class SequenceMixer extends AbstractBlock {
             boolean keepState,
             boolean training);
 
-    private MixerOutput predict(
-            ParameterStore parameterStore, NDArray x, MixerState before, boolean keepState) {
+    private MixerOutput scoped(
+            ParameterStore parameterStore,
+            NDArray x,
+            MixerState before,
+            boolean keepState,
+            boolean training) {
         NDManager manager = x.getManager();
         MixerOutput result;
         NDList kept = new NDList();
@@ -122,9 +126,9 @@ public abstract class SequenceMixer extends AbstractBlock {
             scope.suppressNotUsedWarning();
             // A store may copy a parameter on first use, and keeps the copy beyond this scope.
             for (Parameter parameter : ownParameters()) {
-                NDScope.unregister(parameterStore.getValue(parameter, x.getDevice(), false));
+                NDScope.unregister(parameterStore.getValue(parameter, x.getDevice(), training));
             }
-            result = compute(parameterStore, x, before, keepState, false);
+            result = compute(parameterStore, x, before, keepState, training);
             kept.add(result.output());
             if (result.state() != null) {
                 kept.addAll(result.state().arrays());
@@ -211,18 +215,6 @@ public abstract class SequenceMixer extends AbstractBlock {
                             + "; give the state that this block left");
         }
         return type.cast(before);
-    }
-
-    /**
-     * Frees arrays that only this computation names. What a gradient needs of them is held by the
-     * graph.
-     *
-     * @param arrays the arrays
-     */
-    protected static void release(NDArray... arrays) {
-        for (NDArray array : arrays) {
-            array.close();
-        }
     }
 
     /** {@inheritDoc} */
