@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.apiguardian.api.API;
 
@@ -30,7 +31,7 @@ public record LayerPattern(List<LayerSymbol> layers) {
      * @throws IllegalArgumentException if there are none, or one is null
      */
     public LayerPattern {
-        if (layers == null || layers.isEmpty() || layers.stream().anyMatch(l -> l == null)) {
+        if (layers == null || layers.isEmpty() || layers.stream().anyMatch(Objects::isNull)) {
             throw new IllegalArgumentException(
                     "layer pattern: expected at least one layer, none of them null, but got "
                             + layers);

@@ -10,6 +10,7 @@ package io.github.djlmamba.state;
 
 import ai.djl.ndarray.NDList;
 import java.util.List;
+import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
@@ -27,7 +28,7 @@ public record StackState(List<MixerState> layers, long position) implements Mixe
      * @throws IllegalArgumentException if a state is missing or the position is negative
      */
     public StackState {
-        if (layers == null || layers.contains(null)) {
+        if (layers == null || layers.stream().anyMatch(Objects::isNull)) {
             throw new IllegalArgumentException(
                     "stack state: the state of a layer is null; give one state for each layer");
         }
