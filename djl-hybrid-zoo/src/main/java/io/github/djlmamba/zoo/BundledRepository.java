@@ -18,7 +18,6 @@ import ai.djl.repository.VersionRange;
 import ai.djl.util.JsonUtils;
 import ai.djl.util.Progress;
 import ai.djl.util.Utils;
-
 import java.io.BufferedInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -38,9 +37,10 @@ import java.util.Map;
 /**
  * The models that this jar carries, as a DJL repository.
  *
- * <p>DJL reads models from files alone, so a model is extracted on its first use to a folder of DJL's cache that is named by a hash
- * of its metadata, which holds the hash of each file: another build's model never shares a folder with it. DJL extracts to a
- * temporary folder, checks each file's hash and renames.
+ * <p>DJL reads models from files alone, so a model is extracted on its first use to a folder of
+ * DJL's cache that is named by a hash of its metadata, which holds the hash of each file: another
+ * build's model never shares a folder with it. DJL extracts to a temporary folder, checks each
+ * file's hash and renames.
  */
 final class BundledRepository extends AbstractRepository {
 
@@ -50,7 +50,9 @@ final class BundledRepository extends AbstractRepository {
         super("djl-mamba-bundled", URI.create("bundled:/"));
     }
 
-    /** Returns the names of the models, which an index beside them lists: a jar cannot be walked. */
+    /**
+     * Returns the names of the models, which an index beside them lists: a jar cannot be walked.
+     */
     List<String> artifactIds() {
         try {
             return new String(read(ROOT + "index.txt"), StandardCharsets.UTF_8)

@@ -10,10 +10,8 @@ package io.github.djlmamba.zoo;
 
 import ai.djl.Application;
 import ai.djl.repository.zoo.ModelZoo;
-
-import org.apiguardian.api.API;
-
 import java.util.Set;
+import org.apiguardian.api.API;
 
 /**
  * The zoo of state space models and hybrids. Its models load by DJL's criteria:
@@ -27,7 +25,8 @@ import java.util.Set;
  *       .loadModel();
  * </pre>
  *
- * <p>Criteria should always name the group: without it DJL asks the zoos of other projects too, over the network. Thread safe.
+ * <p>Criteria should always name the group: without it DJL asks the zoos of other projects too,
+ * over the network. Thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class HybridModelZoo extends ModelZoo {

@@ -10,7 +10,6 @@ package io.github.djlmamba.zoo;
 
 import ai.djl.repository.zoo.ModelZoo;
 import ai.djl.repository.zoo.ZooProvider;
-
 import org.apiguardian.api.API;
 
 /** Offers the {@link HybridModelZoo} to DJL, which finds it on the class path. Thread safe. */

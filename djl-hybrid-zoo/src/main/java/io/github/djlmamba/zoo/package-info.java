@@ -7,6 +7,7 @@
  * permissions and limitations under the License.
  */
 /**
- * The model zoo: its provider, found by DJL on the class path, and the repository of the models that its jar carries.
+ * The model zoo: its provider, found by DJL on the class path, and the repository of the models
+ * that its jar carries.
  */
 package io.github.djlmamba.zoo;

@@ -35,6 +35,8 @@ import io.github.djlmamba.icl.task.IclPrompts;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.icl.task.LinearRegression;
 import io.github.djlmamba.icl.task.PromptWriter;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.ConcurrentModificationException;
 import java.util.Iterator;
@@ -44,6 +46,7 @@ import java.util.NoSuchElementException;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
@@ -182,6 +185,38 @@ class IclDatasetTest {
         closed.close();
         assertThrows(IllegalStateException.class, () -> dataset.getData(closed).iterator().next());
         assertEquals(0, dataset.step());
+    }
+
+    @Test
+    void aBatchThatCannotBeMadeLeavesNoManagerBehind() {
+        AtomicBoolean closed = new AtomicBoolean();
+        NDManager full =
+                manager(
+                        (proxy, method, arguments) -> {
+                            if (method.getName().equals("close")) {
+                                closed.set(true);
+                                return null;
+                            }
+                            throw new IllegalStateException("no memory");
+                        });
+        NDManager parent = manager((proxy, method, arguments) -> full);
+        IclDataset dataset = builder().build();
+        assertEquals(
+                "no memory",
+                assertThrows(
+                                IllegalStateException.class,
+                                () -> dataset.getData(parent).iterator().next())
+                        .getMessage());
+        assertTrue(closed.get());
+        assertEquals(0, dataset.step());
+    }
+
+    private static NDManager manager(InvocationHandler handler) {
+        return (NDManager)
+                Proxy.newProxyInstance(
+                        NDManager.class.getClassLoader(),
+                        new Class<?>[] {NDManager.class},
+                        handler);
     }
 
     /** All positions count but the first. */

@@ -310,13 +310,14 @@ public final class SelectiveScan {
         long batch = shape.get(0);
         long length = shape.get(1);
         long channels = shape.get(2);
-        long states = a.getShape().get(1);
         if (length == 0 || batch == 0) {
             NDArray state =
                     initialState != null
                             ? initialState.mul(1)
                             : u.getManager()
-                                    .zeros(new Shape(batch, channels, states), u.getDataType());
+                                    .zeros(
+                                            new Shape(batch, channels, a.getShape().get(1)),
+                                            u.getDataType());
             return new Result(u.mul(1), state);
         }
         NDArray step = deltaBias == null ? delta : delta.add(deltaBias);
@@ -325,21 +326,26 @@ public final class SelectiveScan {
         }
         NDArray decay = step.expandDims(3).mul(a).exp();
         NDArray drive = step.mul(u).expandDims(3).mul(perChannel(b, channels));
-        NDArray state = initialState;
-        NDList history = new NDList(Math.toIntExact(length));
-        for (long t = 0; t < length; t++) {
-            NDArray input = drive.get(":, {}", t);
-            state = state == null ? input : decay.get(":, {}", t).mul(state).add(input);
+        // Split, since the gradient of each slice taken by itself would be as large as the whole.
+        NDList decays = decay.split(length, 1);
+        NDList drives = drive.split(length, 1);
+        NDArray state = initialState == null ? null : initialState.expandDims(1);
+        NDList history = new NDList(drives.size());
+        for (int t = 0; t < drives.size(); t++) {
+            NDArray input = drives.get(t);
+            state = state == null ? input : decays.get(t).mul(state).add(input);
             history.add(state);
         }
-        NDArray output = NDArrays.stack(history, 1).mul(perChannel(c, channels)).sum(new int[] {3});
+        // DJL cuts the graph of an array concatenated with nothing.
+        NDArray states = length == 1 ? state : NDArrays.concat(history, 1);
+        NDArray output = states.mul(perChannel(c, channels)).sum(new int[] {3});
         if (skip != null) {
             output = output.add(u.mul(skip));
         }
         if (gate != null) {
             output = output.mul(Activation.swish(gate, 1));
         }
-        return new Result(output, state);
+        return new Result(output, state.squeeze(1));
     }
 
     /** Gives each channel the matrix of its group: (B, L, [G,] N) to (B, L, D or 1, N). */

@@ -11,11 +11,9 @@ package io.github.djlmamba.zoo.icl;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.BlockFactory;
-
-import org.apiguardian.api.API;
-
 import java.nio.file.Path;
 import java.util.Map;
+import org.apiguardian.api.API;
 
 /** Makes an {@link InContextLearner} from the arguments of a stored model. Thread safe. */
 @API(status = API.Status.EXPERIMENTAL)

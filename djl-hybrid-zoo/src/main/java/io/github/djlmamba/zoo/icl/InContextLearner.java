@@ -17,20 +17,18 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.ops.GradientMode;
-
 import org.apiguardian.api.API;
 
 /**
- * The model of the in-context-learning study (Garg et al. 2022, section 4; Park et al. 2024, section 3): a prompt's xs and ys,
- * interleaved as tokens x_0, [y_0, 0, ...], x_1, ..., pass one linear read-in, a hybrid stack and a linear read-out, which at the
- * token of x_i predicts y_i.
+ * The model of the in-context-learning study (Garg et al. 2022, section 4; Park et al. 2024,
+ * section 3): a prompt's xs and ys, interleaved as tokens x_0, [y_0, 0, ...], x_1, ..., pass one
+ * linear read-in, a hybrid stack and a linear read-out, which at the token of x_i predicts y_i.
  *
- * <p>Inputs: xs (B, N, d) and ys (B, N); output: predictions (B, N). The stack is causal, so prediction i depends on nothing but x_0
- * to x_i and y_0 to y_{i-1}. Predictions are thread safe.
+ * <p>Inputs: xs (B, N, d) and ys (B, N); output: predictions (B, N). The stack is causal, so
+ * prediction i depends on nothing but x_0 to x_i and y_0 to y_{i-1}. Predictions are thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class InContextLearner extends AbstractBlock {
@@ -62,10 +60,7 @@ public final class InContextLearner extends AbstractBlock {
         readOut =
                 addChildBlock(
                         "readOut",
-                        Projection.builder()
-                                .setInputs(settings.modelSize())
-                                .setOutputs(1)
-                                .build());
+                        Projection.builder().setInputs(settings.modelSize()).setOutputs(1).build());
     }
 
     /**

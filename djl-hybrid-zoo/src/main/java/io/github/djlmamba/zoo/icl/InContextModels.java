@@ -11,13 +11,9 @@ package io.github.djlmamba.zoo.icl;
 import ai.djl.Model;
 import ai.djl.inference.Predictor;
 import ai.djl.repository.zoo.Criteria;
-
 import io.github.djlmamba.icl.evaluation.IclPredictor;
 import io.github.djlmamba.icl.task.IclPrompts;
 import io.github.djlmamba.zoo.HybridModelZoo;
-
-import org.apiguardian.api.API;
-
 import java.io.IOException;
 import java.io.Writer;
 import java.nio.file.Files;
@@ -27,9 +23,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import org.apiguardian.api.API;
 
 /**
- * Loads and saves models of the in-context-learning study, and turns them into what an evaluation calls. Thread safe.
+ * Loads and saves models of the in-context-learning study, and turns them into what an evaluation
+ * calls. Thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class InContextModels {

@@ -13,8 +13,9 @@ import org.apiguardian.api.API;
 /**
  * Examples (x, y) of one hidden function, for a model to learn it from.
  *
- * <p>Prediction i sees the pairs 0 to i - 1 and x_i. So for the answer to one question, give the known pairs and the question as
- * the last x; its own y may be left out. The arrays are shared, not copied.
+ * <p>Prediction i sees the pairs 0 to i - 1 and x_i. So for the answer to one question, give the
+ * known pairs and the question as the last x; its own y may be left out. The arrays are shared, not
+ * copied.
  *
  * @param xs the inputs, N arrays of d numbers
  * @param ys the answers, N or N - 1 numbers
@@ -25,21 +26,31 @@ public record InContextPrompt(float[][] xs, float[] ys) {
     /**
      * Checks that the sizes fit each other.
      *
-     * @throws IllegalArgumentException if there is no x, the xs differ in size, or the ys are neither N nor N - 1
+     * @throws IllegalArgumentException if there is no x, the xs differ in size, or the ys are
+     *     neither N nor N - 1
      */
     public InContextPrompt {
         if (xs.length == 0 || xs[0].length == 0) {
-            throw new IllegalArgumentException("a prompt needs at least one x of at least one number");
+            throw new IllegalArgumentException(
+                    "a prompt needs at least one x of at least one number");
         }
         for (int i = 1; i < xs.length; i++) {
             if (xs[i].length != xs[0].length) {
                 throw new IllegalArgumentException(
-                        "x " + i + " has " + xs[i].length + " numbers, but x 0 has " + xs[0].length);
+                        "x "
+                                + i
+                                + " has "
+                                + xs[i].length
+                                + " numbers, but x 0 has "
+                                + xs[0].length);
             }
         }
         if (ys.length != xs.length && ys.length != xs.length - 1) {
             throw new IllegalArgumentException(
-                    "a prompt of " + xs.length + " xs needs as many ys or one less, but has " + ys.length);
+                    "a prompt of "
+                            + xs.length
+                            + " xs needs as many ys or one less, but has "
+                            + ys.length);
         }
     }
 

@@ -9,27 +9,26 @@
 package io.github.djlmamba.zoo.icl;
 
 import ai.djl.translate.ArgumentsUtil;
-
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
 import io.github.djlmamba.ssm.MambaOptions;
-
-import org.apiguardian.api.API;
-
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apiguardian.api.API;
 
 /**
- * What an {@link InContextLearner} is made of. The defaults are those of the study (Park et al. 2024, appendix).
+ * What an {@link InContextLearner} is made of. The defaults are those of the study (Park et al.
+ * 2024, appendix).
  *
  * @param architecture one of {@link #ARCHITECTURES}, or a pattern of layers such as M*M-
- * @param layers the number of single layers as the study counts them, which for MambaFormer leaves out the first; not used where
- *     the architecture is a pattern
+ * @param layers the number of single layers as the study counts them, which for MambaFormer leaves
+ *     out the first; not used where the architecture is a pattern
  * @param dims the size of an x, d
- * @param points the largest number of examples in training; models with learned positions take twice as many, others any number
+ * @param points the largest number of examples in training; models with learned positions take
+ *     twice as many, others any number
  * @param modelSize the width of the residual stream
  * @param heads the heads of attention
  * @param stateSize the state size N of Mamba
@@ -44,7 +43,9 @@ public record InContextSettings(
         int heads,
         int stateSize) {
 
-    /** The architecture of alternating attention and Mamba after one Mamba layer, without positions. */
+    /**
+     * The architecture of alternating attention and Mamba after one Mamba layer, without positions.
+     */
     public static final String MAMBAFORMER = "mambaformer";
 
     /** The architecture of Mamba layers alone. */
@@ -74,7 +75,10 @@ public record InContextSettings(
         requirePositive("stateSize", stateSize);
         if (modelSize % heads != 0) {
             throw new IllegalArgumentException(
-                    "the model size " + modelSize + " is no multiple of the number of heads " + heads);
+                    "the model size "
+                            + modelSize
+                            + " is no multiple of the number of heads "
+                            + heads);
         }
     }
 
@@ -86,7 +90,10 @@ public record InContextSettings(
      * @throws IllegalArgumentException if one is missing or out of its range
      */
     public static InContextSettings fromArguments(Map<String, ?> arguments) {
-        for (String key : new String[] {"architecture", "layers", "dims", "points", "modelSize", "heads", "stateSize"}) {
+        for (String key :
+                new String[] {
+                    "architecture", "layers", "dims", "points", "modelSize", "heads", "stateSize"
+                }) {
             if (arguments.get(key) == null) {
                 throw new IllegalArgumentException(
                         "the model's metadata or serving.properties do not name \"" + key + "\"");
@@ -123,7 +130,8 @@ public record InContextSettings(
      * Returns the stack of layers that these settings describe.
      *
      * @return the stack's options
-     * @throws IllegalArgumentException if the architecture is neither a name nor a pattern, or the number of layers does not fit it
+     * @throws IllegalArgumentException if the architecture is neither a name nor a pattern, or the
+     *     number of layers does not fit it
      */
     public HybridStackOptions stackOptions() {
         // A token for each x and each y, and as many again to go beyond, as GPT-2 had in the study.
@@ -132,12 +140,12 @@ public record InContextSettings(
                 switch (architecture) {
                     case MAMBAFORMER -> HybridStackOptions.mambaFormer(modelSize, layers);
                     case MAMBA -> HybridStackOptions.mamba(modelSize, layers);
-                    case TRANSFORMER -> HybridStackOptions.transformer(modelSize, layers, positions);
+                    case TRANSFORMER ->
+                            HybridStackOptions.transformer(modelSize, layers, positions);
                     case HYBRID -> HybridStackOptions.standardHybrid(modelSize, layers, positions);
                     default -> HybridStackOptions.of(modelSize, parse());
                 };
-        AttentionOptions attention =
-                (AttentionOptions) options.mixers().get(LayerSymbol.ATTENTION);
+        AttentionOptions attention = (AttentionOptions) options.mixers().get(LayerSymbol.ATTENTION);
         MambaOptions mamba = (MambaOptions) options.mixers().get(LayerSymbol.MAMBA);
         return options.withMixer(LayerSymbol.ATTENTION, attention.withHeads(heads))
                 .withMixer(LayerSymbol.MAMBA, mamba.withStateSize(stateSize));

@@ -17,27 +17,26 @@ import ai.djl.training.EasyTrain;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.loss.Loss;
 import ai.djl.translate.TranslateException;
-
 import io.github.djlmamba.icl.IclDataset;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.training.AdamTrainer;
 import io.github.djlmamba.training.CheckpointListener;
 import io.github.djlmamba.training.TrainingCheckpoint;
-
-import org.apiguardian.api.API;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.apiguardian.api.API;
 
 /**
- * Trains an {@link InContextLearner} on fresh prompts of a task, as the study does (Park et al. 2024): Adam without weight decay,
- * the gradient norm clipped, the mean squared error over all positions, a curriculum over dimensions and points.
+ * Trains an {@link InContextLearner} on fresh prompts of a task, as the study does (Park et al.
+ * 2024): Adam without weight decay, the gradient norm clipped, the mean squared error over all
+ * positions, a curriculum over dimensions and points.
  *
- * <p>The folder of a run holds {@value #CHECKPOINT}, {@value #HISTORY} and, at its end, the model. Prompts are a function of seed
- * and step alone, so a run that resumes from its checkpoint gives what it would have given without the break. Not thread safe.
+ * <p>The folder of a run holds {@value #CHECKPOINT}, {@value #HISTORY} and, at its end, the model.
+ * Prompts are a function of seed and step alone, so a run that resumes from its checkpoint gives
+ * what it would have given without the break. Not thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class InContextTraining {
@@ -71,7 +70,8 @@ public final class InContextTraining {
      *
      * @param resume whether to go on from the checkpoint in the folder, where there is one
      * @return the losses of the run by step, those before a break included
-     * @throws IOException if a file cannot be read or written, or the folder holds a run that is not to be resumed
+     * @throws IOException if a file cannot be read or written, or the folder holds a run that is
+     *     not to be resumed
      * @throws MalformedModelException if the checkpoint is damaged or of another model
      * @throws TranslateException if DJL's training loop fails
      */

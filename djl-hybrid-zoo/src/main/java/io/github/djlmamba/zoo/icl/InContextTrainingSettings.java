@@ -8,14 +8,12 @@
  */
 package io.github.djlmamba.zoo.icl;
 
-import ai.djl.training.tracker.Tracker;
 import ai.djl.training.tracker.CosineTracker;
+import ai.djl.training.tracker.Tracker;
 import ai.djl.training.tracker.WarmUpTracker;
-
 import io.github.djlmamba.icl.Curriculum;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.icl.task.IclTasks;
-
 import org.apiguardian.api.API;
 
 /**
@@ -26,7 +24,8 @@ import org.apiguardian.api.API;
  * @param steps the number of steps
  * @param batch the prompts of a step
  * @param learningRate the learning rate after warm-up
- * @param finalLearningRate the learning rate at the last step, reached along half a cosine; the learning rate for a constant one
+ * @param finalLearningRate the learning rate at the last step, reached along half a cosine; the
+ *     learning rate for a constant one
  * @param warmUpSteps the steps over which the learning rate rises from 0
  * @param maxGradientNorm the global norm that gradients are clipped to; 0 for no clipping
  * @param seed the seed of the prompts and of the initial parameters
@@ -56,7 +55,11 @@ public record InContextTrainingSettings(
     public InContextTrainingSettings {
         require(steps >= 1 && steps <= Integer.MAX_VALUE, "steps", steps, "1 to 2^31 - 1");
         require(batch >= 1, "batch", batch, "at least 1");
-        require(learningRate > 0 && learningRate < 1, "the learning rate", learningRate, "between 0 and 1");
+        require(
+                learningRate > 0 && learningRate < 1,
+                "the learning rate",
+                learningRate,
+                "between 0 and 1");
         require(
                 finalLearningRate >= 0 && finalLearningRate <= learningRate,
                 "the final learning rate",
@@ -68,7 +71,11 @@ public record InContextTrainingSettings(
                 warmUpSteps,
                 "less than the number of steps");
         require(maxGradientNorm >= 0, "the gradient norm", maxGradientNorm, "at least 0");
-        require(checkpointInterval >= 1, "the checkpoint interval", checkpointInterval, "at least 1");
+        require(
+                checkpointInterval >= 1,
+                "the checkpoint interval",
+                checkpointInterval,
+                "at least 1");
     }
 
     /**
@@ -82,8 +89,9 @@ public record InContextTrainingSettings(
     }
 
     /**
-     * Returns the size of the prompts by step: from a quarter of the dimensions and twice as many points plus one, in even steps over
-     * the first 6% of the run, to all, as the study's schedule for 20 dimensions, 41 points and 500,001 steps.
+     * Returns the size of the prompts by step: from a quarter of the dimensions and twice as many
+     * points plus one, in even steps over the first 6% of the run, to all, as the study's schedule
+     * for 20 dimensions, 41 points and 500,001 steps.
      *
      * @param iclTask the task
      * @return the curriculum

@@ -16,13 +16,13 @@ import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
 import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorContext;
-
 import java.util.Arrays;
 
 /**
  * Translates a prompt to the N predictions for its ys.
  *
- * <p>Prompts of different lengths may share a batch: the shorter are padded at their ends, which cannot reach a prediction before.
+ * <p>Prompts of different lengths may share a batch: the shorter are padded at their ends, which
+ * cannot reach a prediction before.
  */
 final class InContextTranslator implements Translator<InContextPrompt, float[]> {
 

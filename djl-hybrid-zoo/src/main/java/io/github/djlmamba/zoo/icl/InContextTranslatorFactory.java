@@ -13,14 +13,15 @@ import ai.djl.translate.TranslateException;
 import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorFactory;
 import ai.djl.util.Pair;
-
-import org.apiguardian.api.API;
-
 import java.lang.reflect.Type;
 import java.util.Map;
 import java.util.Set;
+import org.apiguardian.api.API;
 
-/** Makes the translator from {@link InContextPrompt} to the predictions, a {@code float[]}. Thread safe. */
+/**
+ * Makes the translator from {@link InContextPrompt} to the predictions, a {@code float[]}. Thread
+ * safe.
+ */
 @API(status = API.Status.EXPERIMENTAL)
 public final class InContextTranslatorFactory implements TranslatorFactory {
 

@@ -12,12 +12,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
-
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.training.AdamTrainer;
-
-import org.apiguardian.api.API;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -26,9 +22,11 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.apiguardian.api.API;
 
 /**
- * The losses of a run: the mean over each {@value #INTERVAL} steps, appended to a file as they come. Not thread safe.
+ * The losses of a run: the mean over each {@value #INTERVAL} steps, appended to a file as they
+ * come. Not thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class TrainingHistory extends TrainingListenerAdapter {

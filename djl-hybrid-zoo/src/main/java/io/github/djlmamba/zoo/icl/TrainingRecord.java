@@ -11,12 +11,10 @@ package io.github.djlmamba.zoo.icl;
 import ai.djl.Device;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.util.JsonUtils;
-
 import io.github.djlmamba.ops.OpsProviders;
-
-import org.apiguardian.api.API;
-
 import java.util.List;
+import java.util.stream.IntStream;
+import org.apiguardian.api.API;
 
 /**
  * How a model came to be, so that the run can be repeated.
@@ -26,7 +24,7 @@ import java.util.List;
  * @param settings the settings, which hold the seed
  * @param ops what ran the ops
  * @param processors the processors of the machine
- * @param java the version of Java
+ * @param javaVersion the version of Java
  * @param seconds the time that training took
  * @param losses the losses by step
  */
@@ -37,7 +35,7 @@ public record TrainingRecord(
         InContextTrainingSettings settings,
         String ops,
         int processors,
-        String java,
+        String javaVersion,
         double seconds,
         List<TrainingHistory.Entry> losses) {
 
@@ -64,7 +62,7 @@ public record TrainingRecord(
         List<TrainingHistory.Entry> entries = history.entries();
         int stride = Math.max(1, entries.size() / LOSSES);
         List<TrainingHistory.Entry> losses =
-                java.util.stream.IntStream.range(0, entries.size())
+                IntStream.range(0, entries.size())
                         .filter(i -> (i + 1) % stride == 0 || i == entries.size() - 1)
                         .mapToObj(entries::get)
                         .toList();

@@ -7,7 +7,7 @@
  * permissions and limitations under the License.
  */
 /**
- * The models of the in-context-learning study (Park et al. 2024, "Can Mamba Learn How to Learn?"): the block around a hybrid stack,
- * the translator from a prompt to predictions, and their training.
+ * The models of the in-context-learning study (Park et al. 2024, "Can Mamba Learn How to Learn?"):
+ * the block around a hybrid stack, the translator from a prompt to predictions, and their training.
  */
 package io.github.djlmamba.zoo.icl;

@@ -116,6 +116,21 @@ class IclReportTest {
     }
 
     @Test
+    void writesNoNumberThatJsonCannotSay() {
+        IclReport report =
+                new IclReport(
+                        "t",
+                        "m",
+                        1,
+                        1,
+                        1,
+                        0,
+                        "squared_error/d",
+                        List.of(entry(0, Double.NaN, 0, 1, 1, 1)));
+        assertThrows(IllegalArgumentException.class, report::toJson);
+    }
+
+    @Test
     void refusesAnEmptyDocument() {
         assertThrows(IllegalArgumentException.class, () -> IclReport.fromJson(""));
         assertThrows(IllegalArgumentException.class, () -> IclReport.fromJson("[]"));

@@ -12,16 +12,13 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.pytorch.jni.LibUtils;
-
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.OpsProviders;
-
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
-
-import java.io.PrintWriter;
-import java.util.concurrent.Callable;
 
 /** Says what runs here, what is missing and how to get it. */
 @Command(
@@ -37,18 +34,39 @@ final class DoctorCommand implements Callable<Integer> {
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
         Engine engine = Engine.getEngine("PyTorch");
-        out.println("Java       " + System.getProperty("java.version") + " on " + System.getProperty("os.name") + " " + System.getProperty("os.arch"));
-        out.println("Engine     " + engine.getEngineName() + " " + engine.getVersion() + ", libtorch at " + LibUtils.getLibtorchPath());
+        out.println(
+                "Java       "
+                        + System.getProperty("java.version")
+                        + " on "
+                        + System.getProperty("os.name")
+                        + " "
+                        + System.getProperty("os.arch"));
+        out.println(
+                "Engine     "
+                        + engine.getEngineName()
+                        + " "
+                        + engine.getVersion()
+                        + ", libtorch at "
+                        + LibUtils.getLibtorchPath());
         out.println("Threads    " + Runtime.getRuntime().availableProcessors() + " processors");
         out.println("GPUs       " + engine.getGpuCount());
         Device device = engine.defaultDevice();
         for (OpsProvider provider : OpsProviders.all()) {
             String reason = provider.unavailableReason();
             out.println(
-                    "Ops        " + (reason == null ? provider.description() : provider.name() + ": not usable: " + reason));
+                    "Ops        "
+                            + (reason == null
+                                    ? provider.description()
+                                    : provider.name() + ": not usable: " + reason));
         }
         for (DataType type : new DataType[] {DataType.FLOAT32, DataType.FLOAT64}) {
-            out.println("In use     " + OpsProviders.forArrays(device, type).name() + " for " + type + " on " + device);
+            out.println(
+                    "In use     "
+                            + OpsProviders.forArrays(device, type).name()
+                            + " for "
+                            + type
+                            + " on "
+                            + device);
         }
         out.flush();
         return 0;

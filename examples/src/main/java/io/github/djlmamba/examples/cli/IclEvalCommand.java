@@ -10,7 +10,6 @@ package io.github.djlmamba.examples.cli;
 
 import ai.djl.inference.Predictor;
 import ai.djl.repository.zoo.ZooModel;
-
 import io.github.djlmamba.examples.plot.IclPlot;
 import io.github.djlmamba.icl.evaluation.IclEvaluation;
 import io.github.djlmamba.icl.evaluation.IclReport;
@@ -19,16 +18,14 @@ import io.github.djlmamba.icl.task.IclTasks;
 import io.github.djlmamba.zoo.icl.InContextModels;
 import io.github.djlmamba.zoo.icl.InContextPrompt;
 import io.github.djlmamba.zoo.icl.InContextSettings;
-
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
-
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.concurrent.Callable;
 
 /** Evaluates a model beside the baselines: a table, a JSON file and a plot. */
 @Command(

@@ -14,23 +14,21 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.repository.zoo.ZooModel;
-
 import io.github.djlmamba.icl.evaluation.IclPredictor;
 import io.github.djlmamba.icl.task.IclPrompts;
 import io.github.djlmamba.zoo.icl.InContextModels;
 import io.github.djlmamba.zoo.icl.InContextPrompt;
-
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-import java.nio.file.Path;
-import java.util.concurrent.Callable;
-
 /** Predicts the answers of stored prompts. */
 @Command(
         name = "predict",
-        description = "Read xs (B, N, d) and ys (B, N), write predictions (B, N); prediction i sees only what stands before y_i.",
+        description =
+                "Read xs (B, N, d) and ys (B, N), write predictions (B, N); prediction i sees only what stands before y_i.",
         mixinStandardHelpOptions = true)
 final class IclPredictCommand implements Callable<Integer> {
 

@@ -9,20 +9,18 @@
 package io.github.djlmamba.examples.cli;
 
 import ai.djl.ndarray.NDManager;
-
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.icl.task.IclTasks;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 /** Writes prompts of a task to a file. */
 @Command(
         name = "sample",
-        description = "Write prompts of a task as safetensors: xs (B, N, d), ys (B, N) and what the task adds.",
+        description =
+                "Write prompts of a task as safetensors: xs (B, N, d), ys (B, N) and what the task adds.",
         mixinStandardHelpOptions = true)
 final class IclSampleCommand implements Callable<Integer> {
 
@@ -38,7 +36,9 @@ final class IclSampleCommand implements Callable<Integer> {
             description = "How many prompts, B. Default: ${DEFAULT-VALUE}.")
     private int prompts;
 
-    @Option(names = "--dims", description = "The size of an x, d. Default: the study's for the task.")
+    @Option(
+            names = "--dims",
+            description = "The size of an x, d. Default: the study's for the task.")
     private Integer dims;
 
     @Option(

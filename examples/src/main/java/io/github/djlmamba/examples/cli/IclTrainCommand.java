@@ -10,28 +10,26 @@ package io.github.djlmamba.examples.cli;
 
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
-
 import io.github.djlmamba.training.AdamTrainer;
 import io.github.djlmamba.zoo.icl.InContextSettings;
 import io.github.djlmamba.zoo.icl.InContextTraining;
 import io.github.djlmamba.zoo.icl.InContextTrainingSettings;
 import io.github.djlmamba.zoo.icl.TrainingHistory;
 import io.github.djlmamba.zoo.icl.TrainingRecord;
-
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Locale;
-import java.util.concurrent.Callable;
-
 /** Trains a model on a task. */
 @Command(
         name = "train",
-        description = "Train a model on a task; the folder can be given to eval and predict as --model.",
+        description =
+                "Train a model on a task; the folder can be given to eval and predict as --model.",
         mixinStandardHelpOptions = true)
 final class IclTrainCommand implements Callable<Integer> {
 
@@ -104,7 +102,8 @@ final class IclTrainCommand implements Callable<Integer> {
 
     @Option(
             names = "--final-lr",
-            description = "The learning rate at the end, by half a cosine. Default: a fiftieth of --lr.")
+            description =
+                    "The learning rate at the end, by half a cosine. Default: a fiftieth of --lr.")
     private Double finalLearningRate;
 
     @Option(
@@ -168,7 +167,8 @@ final class IclTrainCommand implements Callable<Integer> {
                     new InContextTraining(settings, out, new ProgressListener(progress, steps));
             TrainingHistory history = training.run(resume);
             TrainingRecord record =
-                    TrainingRecord.of(commandLine(), System.getenv("DJLMAMBA_COMMIT"), settings, history);
+                    TrainingRecord.of(
+                            commandLine(), System.getenv("DJLMAMBA_COMMIT"), settings, history);
             Files.writeString(out.resolve(TrainingRecord.FILE), record.toJson() + "\n");
             spec.commandLine()
                     .getOut()

@@ -11,16 +11,13 @@ package io.github.djlmamba.examples.cli;
 import ai.djl.MalformedModelException;
 import ai.djl.repository.zoo.ModelNotFoundException;
 import ai.djl.repository.zoo.ZooModel;
-
 import io.github.djlmamba.zoo.icl.InContextLearner;
 import io.github.djlmamba.zoo.icl.InContextModels;
 import io.github.djlmamba.zoo.icl.InContextPrompt;
 import io.github.djlmamba.zoo.icl.InContextSettings;
-
-import picocli.CommandLine.Option;
-
 import java.io.IOException;
 import java.nio.file.Path;
+import picocli.CommandLine.Option;
 
 /** The option that names an in-context-learning model. */
 final class ModelOption {

@@ -11,16 +11,13 @@ package io.github.djlmamba.examples.cli;
 import ai.djl.repository.Artifact;
 import ai.djl.repository.zoo.ModelLoader;
 import ai.djl.repository.zoo.ModelZoo;
-
 import io.github.djlmamba.zoo.HybridModelZoo;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
-
 import java.io.PrintWriter;
 import java.util.Comparator;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
 
 /** Lists what the zoo holds. */
 @Command(
@@ -44,7 +41,8 @@ final class ModelsCommand implements Callable<Integer> {
             for (Artifact artifact : loader.getMrl().listArtifacts()) {
                 out.println("  version " + artifact.getVersion());
                 out.println("  " + artifact.getMetadata().getDescription());
-                artifact.getProperties().forEach((key, value) -> out.println("  " + key + ": " + value));
+                artifact.getProperties()
+                        .forEach((key, value) -> out.println("  " + key + ": " + value));
             }
         }
         out.flush();

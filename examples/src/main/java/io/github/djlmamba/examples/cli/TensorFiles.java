@@ -11,7 +11,6 @@ package io.github.djlmamba.examples.cli;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -44,7 +43,9 @@ final class TensorFiles {
                             + " holds no array \""
                             + name
                             + "\"; it holds "
-                            + arrays.stream().map(NDArray::getName).collect(Collectors.joining(", ")));
+                            + arrays.stream()
+                                    .map(NDArray::getName)
+                                    .collect(Collectors.joining(", ")));
         }
         return array;
     }

@@ -9,7 +9,6 @@
 package io.github.djlmamba.examples.cli;
 
 import ai.djl.util.Progress;
-
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;

@@ -9,19 +9,17 @@
 package io.github.djlmamba.examples.plot;
 
 import io.github.djlmamba.icl.evaluation.IclReport;
-
+import java.awt.BasicStroke;
+import java.awt.Color;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
-
-import java.awt.BasicStroke;
-import java.awt.Color;
-import java.io.IOException;
-import java.nio.file.Path;
-import java.util.List;
 
 /** Draws a model's error per number of examples beside the baselines. */
 public final class IclPlot {
@@ -47,7 +45,13 @@ public final class IclPlot {
                 new XYChartBuilder()
                         .width(800)
                         .height(500)
-                        .title(report.task() + ", d = " + report.dims() + ", " + report.prompts() + " prompts")
+                        .title(
+                                report.task()
+                                        + ", d = "
+                                        + report.dims()
+                                        + ", "
+                                        + report.prompts()
+                                        + " prompts")
                         .xAxisTitle("examples seen")
                         .yAxisTitle(report.metric())
                         .build();

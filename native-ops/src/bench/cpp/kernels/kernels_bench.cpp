@@ -1,0 +1,268 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#include <omp.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+#include "../../../test/cpp/kernels/selective_scan_runner.h"
+#include "causal_conv1d.h"
+#include "isa.h"
+#include "vector_math.h"
+
+/**
+ * Times the CPU kernels beside the rate that bounds them, in one run: the scan beside the machine's rate of vector exponentials, the convolution beside a
+ * copy of the bytes it must move. Each result is first compared with the naive form; on a difference nothing is reported.
+ *
+ *   kernels_bench [repetitions]
+ */
+namespace djlmamba::bench {
+namespace {
+
+using test::Array;
+using test::Random;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+struct Times {
+  double best, p10, median, p90;
+};
+
+Times measure(int repetitions, const std::function<void()>& function) {
+  std::vector<double> seconds;
+  function();
+  for (int i = 0; i < repetitions; ++i) {
+    const double start = now();
+    function();
+    seconds.push_back(now() - start);
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const size_t last = seconds.size() - 1;
+  return {seconds[0], seconds[last / 10], seconds[last / 2], seconds[last * 9 / 10]};
+}
+
+void run_blocks(int threads, int64_t blocks, const std::function<void(int64_t, int64_t)>& function) {
+#pragma omp parallel num_threads(threads)
+  {
+    const int64_t i = omp_get_thread_num(), n = omp_get_num_threads();
+    const int64_t begin = blocks * i / n, end = blocks * (i + 1) / n;
+    if (begin < end) function(begin, end);
+  }
+}
+
+void report(const char* name, const char* shape, int threads, const Times& t, double bound, const char* rate) {
+  std::printf("%-30s %-26s %d thread%s median %8.3f ms  p10 %8.3f  p90 %8.3f  bound %8.3f ms  fraction %.3f (p10 %.3f)  %s\n", name, shape,
+              threads, threads == 1 ? " " : "s", t.median * 1e3, t.p10 * 1e3, t.p90 * 1e3, bound * 1e3, bound / t.median, bound / t.p10, rate);
+}
+
+/** Exponentials per second of all threads together, over buffers that stay in the first-level cache. */
+double exp2_rate(int threads) {
+  constexpr int64_t kCount = 4096;
+  constexpr int kRounds = 2000;
+  const auto function = cpu::vector_math_kernels<float>().exp2_in_range;
+  std::vector<double> seconds;
+  for (int repetition = 0; repetition < 9; ++repetition) {
+    double slowest = 0;
+#pragma omp parallel num_threads(threads) reduction(max : slowest)
+    {
+      std::vector<float> in(kCount), out(kCount);
+      for (int64_t i = 0; i < kCount; ++i) in[i] = -20.0f * static_cast<float>(i) / kCount;
+#pragma omp barrier
+      const double start = now();
+      for (int round = 0; round < kRounds; ++round) function(in.data(), out.data(), kCount);
+      slowest = now() - start;
+    }
+    seconds.push_back(slowest);
+  }
+  return threads * static_cast<double>(kCount) * kRounds / *std::min_element(seconds.begin(), seconds.end());
+}
+
+/** Seconds to copy an array of that many bytes. */
+double copy_seconds(int threads, int64_t bytes, int repetitions) {
+  std::vector<char> from(static_cast<size_t>(bytes), 1), to(static_cast<size_t>(bytes), 2);
+  return measure(repetitions, [&] {
+           run_blocks(threads, bytes / 4096, [&](int64_t begin, int64_t end) {
+             std::memcpy(to.data() + begin * 4096, from.data() + begin * 4096, static_cast<size_t>(end - begin) * 4096);
+           });
+         })
+      .median;
+}
+
+test::NaiveScan make_scan(const cpu::SelectiveScanSizes& sizes) {
+  Random random(1);
+  test::NaiveScan s;
+  s.sizes = sizes;
+  const int64_t sequence = sizes.batch * sizes.length * sizes.channels;
+  const int64_t grouped = sizes.batch * sizes.length * sizes.groups * sizes.states;
+  s.u = random.array(sequence, -1, 1);
+  s.softplus = true;
+  s.delta = random.array(sequence, -6, -1);
+  s.delta_bias = random.array(sizes.channels, -1, 0);
+  for (int64_t d = 0; d < sizes.channels; ++d) {
+    for (int64_t n = 0; n < sizes.states; ++n) s.a.push_back(static_cast<float>(-(n + 1) * random.uniform(0.8, 1.2)));
+  }
+  s.b = random.array(grouped, -1, 1);
+  s.c = random.array(grouped, -1, 1);
+  s.skip = random.array(sizes.channels, -1, 1);
+  s.z = random.array(sequence, -2, 2);
+  return s;
+}
+
+void check_scan(cpu::SelectiveScanSizes sizes) {
+  sizes.batch = std::min<int64_t>(sizes.batch, 2);
+  sizes.length = std::min<int64_t>(sizes.length, 50);
+  const test::NaiveScan s = make_scan(sizes);
+  Random random(2);
+  const Array d_out = random.array(static_cast<int64_t>(s.u.size()), -1, 1);
+  test::ScanRunner<float> run(s, {}, 2);
+  run.forward();
+  run.backward(d_out, {});
+  const test::NaiveScanGradients g = test::naive_scan_backward(s, d_out, {});
+  test::check_close(run.out.get(), test::naive_scan(s).out, 1e-5, "scan out");
+  test::check_close(run.d_u.get(), g.u, 1e-5, "scan d_u");
+  test::check_close(run.d_delta.get(), g.delta, 1e-5, "scan d_delta");
+  test::check_close(run.d_a.get(), g.a, 2e-5, "scan d_a");
+  test::check_close(run.d_b.get(), g.b, 2e-5, "scan d_b");
+  test::check_close(run.d_c.get(), g.c, 2e-5, "scan d_c");
+  test::check_close(run.d_z.get(), g.z, 1e-5, "scan d_z");
+  if (test::failures > 0) std::exit(1);
+}
+
+void bench_scan(const cpu::SelectiveScanSizes& sizes, int repetitions) {
+  check_scan(sizes);
+  const auto& kernels = cpu::selective_scan_kernels<float>();
+  const auto plan = kernels.plan(sizes);
+  const test::NaiveScan s = make_scan(sizes);
+  char shape[80];
+  std::snprintf(shape, sizeof shape, "B%lld L%lld D%lld N%lld", static_cast<long long>(sizes.batch), static_cast<long long>(sizes.length),
+                static_cast<long long>(sizes.channels), static_cast<long long>(sizes.states));
+  Random random(3);
+  const Array d_out = random.array(static_cast<int64_t>(s.u.size()), -1, 1);
+  for (bool options : {true, false}) {
+    test::ScanRunner<float> run(s, {});
+    run.forward();
+    run.backward(d_out, {});
+    cpu::SelectiveScanInputs<float> in = run.inputs();
+    if (!options) {
+      for (float& x : run.delta.buffer) x = 0.001f + 0.1f / (1 + x * x);
+      in.softplus = false;
+      in.delta_bias = nullptr;
+      in.skip = nullptr;
+      in.z = {};
+    }
+    cpu::SelectiveScanForward<float> f;
+    f.in = in;
+    f.out = run.out.sequence();
+    cpu::SelectiveScanBackward<float> b;
+    b.in = in;
+    b.d_out = test::read(run.d_out.sequence());
+    b.checkpoints = run.checkpoints.data();
+    b.workspace = run.workspace.data();
+    b.d_u = run.d_u.sequence();
+    b.d_delta = run.d_delta.sequence();
+    b.d_a = run.d_a.matrix();
+    b.d_b = {run.d_b.data(), run.d_b.batch_stride, run.d_b.row_stride, run.d_b.row_stride};
+    b.d_c = {run.d_c.data(), run.d_c.batch_stride, run.d_c.row_stride, run.d_c.row_stride};
+    if (options) {
+      b.d_skip = run.d_skip.data();
+      b.d_z = run.d_z.sequence();
+      b.d_delta_bias = run.d_delta_bias.data();
+    }
+    for (int threads : {1, 2}) {
+      const double rate = exp2_rate(threads);
+      const double bound = static_cast<double>(sizes.batch * sizes.length * sizes.channels * sizes.states) / rate;
+      char text[80];
+      std::snprintf(text, sizeof text, "(exp2 %.2f G/s)", rate / 1e9);
+      const std::string suffix = options ? "" : " plain";
+      const auto forward = [&] {
+        run_blocks(threads, plan.forward_blocks, [&](int64_t begin, int64_t end) { kernels.forward(f, begin, end); });
+      };
+      f.checkpoints = nullptr;
+      report(("scan forward" + suffix).c_str(), shape, threads, measure(repetitions, forward), bound, text);
+      f.checkpoints = run.checkpoints.data();
+      report(("scan forward, checkpoints" + suffix).c_str(), shape, threads, measure(repetitions, forward), bound, text);
+      report(("scan backward" + suffix).c_str(), shape, threads, measure(repetitions, [&] {
+               run_blocks(threads, plan.backward_blocks, [&](int64_t begin, int64_t end) { kernels.backward(b, begin, end); });
+               run_blocks(threads, plan.backward_reduce_blocks, [&](int64_t begin, int64_t end) { kernels.backward_reduce(b, begin, end); });
+             }),
+             bound, text);
+    }
+  }
+}
+
+void bench_conv(const cpu::CausalConv1dSizes& sizes, int repetitions) {
+  const auto& kernels = cpu::causal_conv1d_kernels<float>();
+  const auto plan = kernels.plan(sizes);
+  const int64_t count = sizes.batch * sizes.length * sizes.channels;
+  Random random(4);
+  const auto make = [&](int64_t n) {
+    const Array values = random.array(n, -1, 1);
+    return std::vector<float>(values.begin(), values.end());
+  };
+  const std::vector<float> x = make(count), weight = make(sizes.channels * sizes.width), bias = make(sizes.channels), d_out = make(count);
+  std::vector<float> out(x.size()), d_x(x.size()), d_weight(weight.size()), d_bias(bias.size()), workspace(plan.backward_workspace_elements);
+  const int64_t batch_stride = sizes.length * sizes.channels;
+  cpu::CausalConv1dForward<float> f;
+  f.in.sizes = sizes;
+  f.in.x = {x.data(), batch_stride, sizes.channels};
+  f.in.weight = {weight.data(), sizes.width};
+  f.in.bias = bias.data();
+  f.in.silu = true;
+  f.out = {out.data(), batch_stride, sizes.channels};
+  cpu::CausalConv1dBackward<float> b;
+  b.in = f.in;
+  b.d_out = {d_out.data(), batch_stride, sizes.channels};
+  b.workspace = workspace.data();
+  b.d_x = {d_x.data(), batch_stride, sizes.channels};
+  b.d_weight = {d_weight.data(), sizes.width};
+  b.d_bias = d_bias.data();
+  kernels.forward(f, 0, plan.forward_blocks);
+  Array expected;
+  for (int64_t t = 0; t < std::min<int64_t>(sizes.length, 64); ++t) {
+    for (int64_t d = 0; d < sizes.channels; ++d) {
+      double y = bias[d];
+      for (int64_t k = 0; k < sizes.width; ++k) {
+        const int64_t from = t - sizes.width + 1 + k;
+        if (from >= 0) y += static_cast<double>(weight[d * sizes.width + k]) * x[from * sizes.channels + d];
+      }
+      expected.push_back(y * test::naive_sigmoid(y));
+    }
+  }
+  test::check_close(std::vector<float>(out.begin(), out.begin() + static_cast<int64_t>(expected.size())), expected, 1e-6, "convolution");
+  if (test::failures > 0) std::exit(1);
+  char shape[80];
+  std::snprintf(shape, sizeof shape, "B%lld L%lld D%lld W%lld", static_cast<long long>(sizes.batch), static_cast<long long>(sizes.length),
+                static_cast<long long>(sizes.channels), static_cast<long long>(sizes.width));
+  for (int threads : {1, 2}) {
+    const double copy = copy_seconds(threads, count * static_cast<int64_t>(sizeof(float)), repetitions);
+    report("conv1d forward", shape, threads,
+           measure(repetitions,
+                   [&] { run_blocks(threads, plan.forward_blocks, [&](int64_t begin, int64_t end) { kernels.forward(f, begin, end); }); }),
+           copy, "(copy of x)");
+    report("conv1d backward", shape, threads, measure(repetitions, [&] {
+             run_blocks(threads, plan.backward_blocks, [&](int64_t begin, int64_t end) { kernels.backward(b, begin, end); });
+             run_blocks(threads, plan.backward_reduce_blocks, [&](int64_t begin, int64_t end) { kernels.backward_reduce(b, begin, end); });
+           }),
+           1.5 * copy, "(1.5 copies of x)");
+  }
+}
+
+}  // namespace
+}  // namespace djlmamba::bench
+
+int main(int argc, char** argv) {
+  const int repetitions = argc > 1 ? std::max(1, std::atoi(argv[1])) : 15;
+  std::printf("instruction set: %s\n", djlmamba::cpu::isa_name());
+  djlmamba::bench::bench_scan({1, 2048, 1536, 16, 1}, repetitions);
+  djlmamba::bench::bench_scan({64, 82, 256, 16, 1}, repetitions);
+  djlmamba::bench::bench_conv({1, 2048, 1536, 4}, repetitions);
+  djlmamba::bench::bench_conv({64, 82, 256, 4}, repetitions);
+  return 0;
+}

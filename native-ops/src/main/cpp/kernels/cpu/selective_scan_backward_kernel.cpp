@@ -1,0 +1,516 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#include "selective_scan_packs.h"
+
+namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
+
+namespace {
+
+/* States held in registers at once: each needs its gradient, its sum for A and the state itself. */
+#if defined(__AVX512F__)
+constexpr int kBackwardSlab = 8;
+#else
+constexpr int kBackwardSlab = 4;
+#endif
+
+/* Scratch that a segment may take, so that it stays in a second-level cache beside the rows that stream through. */
+constexpr size_t kSegmentBytes = 1024 << 10;
+constexpr int64_t kMaxPacksPerSegment = 64;
+
+template <typename T>
+struct BackwardScratch {
+  PackedParameters<T> parameters;
+  /* [pack][time][lane], the time axis one longer than a tile: a power of two would map all packs to a few cache sets. */
+  T* delta;
+  T* u;
+  T* d_y;          // the gradient of y: that of out, gated
+  T* d_delta;      // what the states add to the gradient of delta'
+  T* d_u;          // that of u
+  T* y;            // only with a gate
+  T* d_z_factor;   // only with a gate: the gradient of z is y times this
+  T* softplus_derivative;  // only with the softplus
+  T* largest_delta;  // [pack][lane] over the tile
+  T* d_skip;         // [pack][lane]
+  T* d_delta_bias;   // [pack][lane]
+  T* d_states;       // [pack][state][lane]: gradient of the states before the current step
+  T* d_a;            // [pack][state][lane]
+  /* Of one pack and tile: */
+  T* initial;        // [state][lane]
+  T* history;        // [time + 1][slab][lane] states
+  T* decay;          // [time][slab][lane]
+  /* Sums over the packs of one block, lanes still apart; a whole number of squares of vectors for sum_lanes(). */
+  T* d_b;            // [time][state][lane]
+  T* d_c;
+  T* row;            // [time][state]
+  int64_t pack_stride;
+  int64_t row_vectors;
+
+  void take(Arena& arena, int64_t packs, int64_t tile, const SelectiveScanInputs<T>& in) {
+    constexpr int kLanes = Simd<T>::kLanes;
+    const int64_t states = in.sizes.states;
+    pack_stride = (tile + 1) * kLanes;
+    row_vectors = (tile * states + kLanes - 1) / kLanes * kLanes;
+    parameters.take(arena, packs, states);
+    delta = arena.take<T>(packs * pack_stride);
+    u = arena.take<T>(packs * pack_stride);
+    d_y = arena.take<T>(packs * pack_stride);
+    d_delta = arena.take<T>(packs * pack_stride);
+    d_u = arena.take<T>(packs * pack_stride);
+    y = arena.take<T>(in.z.data == nullptr ? 0 : packs * pack_stride);
+    d_z_factor = arena.take<T>(in.z.data == nullptr ? 0 : packs * pack_stride);
+    softplus_derivative = arena.take<T>(in.softplus ? packs * pack_stride : 0);
+    largest_delta = arena.take<T>(packs * kLanes);
+    d_skip = arena.take<T>(packs * kLanes);
+    d_delta_bias = arena.take<T>(packs * kLanes);
+    d_states = arena.take<T>(packs * states * kLanes);
+    d_a = arena.take<T>(packs * states * kLanes);
+    initial = arena.take<T>(states * kLanes);
+    history = arena.take<T>((tile + 1) * kBackwardSlab * kLanes);
+    decay = arena.take<T>(tile * kBackwardSlab * kLanes);
+    d_b = arena.take<T>(row_vectors * kLanes);
+    d_c = arena.take<T>(row_vectors * kLanes);
+    row = arena.take<T>(row_vectors);
+  }
+};
+
+/** Reads a tile's rows in order into packs. */
+template <typename T, bool kSoftplus, bool kGate>
+void pack_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t packs, const BackwardScratch<T>& s) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const SelectiveScanInputs<T>& in = f.in;
+  memset(s.largest_delta, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
+  for (int64_t t = begin; t < end; ++t) {
+    const T* u_row = in.u.data + batch * in.u.batch_stride + t * in.u.length_stride;
+    const T* delta_row = in.delta.data + batch * in.delta.batch_stride + t * in.delta.length_stride;
+    const T* d_out_row = f.d_out.data + batch * f.d_out.batch_stride + t * f.d_out.length_stride;
+    const T* z_row = kGate ? in.z.data + batch * in.z.batch_stride + t * in.z.length_stride : nullptr;
+    for (int64_t p = 0; p < packs; ++p) {
+      const PackChannels channels = s.parameters.channels[p];
+      const int64_t at = p * s.pack_stride + (t - begin) * kLanes;
+      const Vec<T> skip = load(s.parameters.skip + p * kLanes);
+      const Vec<T> u = load_first(u_row + channels.first, channels.count);
+      Vec<T> d_y = load_first(d_out_row + channels.first, channels.count);
+      Vec<T> delta = load_first(delta_row + channels.first, channels.count) + load(s.parameters.delta_bias + p * kLanes);
+      if constexpr (kSoftplus) {
+        store<T>(s.softplus_derivative + at, softplus_derivative(delta));
+        delta = softplus(delta);
+      }
+      if constexpr (kGate) {
+        const Vec<T> z = load_first(z_row + channels.first, channels.count);
+        const Vec<T> gate = sigmoid<T>(z);
+        store<T>(s.y + at, skip * u);
+        store<T>(s.d_z_factor + at, d_y * gate * (T(1) + z * (T(1) - gate)));
+        d_y = d_y * z * gate;
+      }
+      T* largest = s.largest_delta + p * kLanes;
+      store<T>(largest, max(kSoftplus ? delta : abs(delta), load(largest)));
+      store<T>(s.delta + at, delta);
+      store<T>(s.u + at, u);
+      store<T>(s.d_y + at, d_y);
+      store<T>(s.d_delta + at, Vec<T>{});
+      store<T>(s.d_u + at, skip * d_y);
+    }
+  }
+}
+
+/** Turns a tile's packed results into the gradients of the sequences, and sums those of skip and delta_bias. */
+template <typename T>
+void unpack_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t packs, const BackwardScratch<T>& s) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  for (int64_t t = begin; t < end; ++t) {
+    T* d_u_row = f.d_u.data == nullptr ? nullptr : f.d_u.data + batch * f.d_u.batch_stride + t * f.d_u.length_stride;
+    T* d_delta_row = f.d_delta.data == nullptr ? nullptr : f.d_delta.data + batch * f.d_delta.batch_stride + t * f.d_delta.length_stride;
+    T* d_z_row = f.d_z.data == nullptr ? nullptr : f.d_z.data + batch * f.d_z.batch_stride + t * f.d_z.length_stride;
+    for (int64_t p = 0; p < packs; ++p) {
+      const PackChannels channels = s.parameters.channels[p];
+      const int64_t at = p * s.pack_stride + (t - begin) * kLanes;
+      Vec<T> d_delta = load(s.d_delta + at);
+      if (f.in.softplus) d_delta = d_delta * load(s.softplus_derivative + at);
+      T* d_delta_bias = s.d_delta_bias + p * kLanes;
+      store<T>(d_delta_bias, load(d_delta_bias) + d_delta);
+      T* d_skip = s.d_skip + p * kLanes;
+      store<T>(d_skip, fmadd(load(s.d_y + at), load(s.u + at), load(d_skip)));
+      if (d_delta_row != nullptr) store_first<T>(d_delta_row + channels.first, d_delta, channels.count);
+      if (d_u_row != nullptr) store_first<T>(d_u_row + channels.first, load(s.d_u + at), channels.count);
+      if (d_z_row != nullptr) {
+        const Vec<T> d_z = load(s.y + at) * load(s.d_z_factor + at);
+        store_first<T>(d_z_row + channels.first, d_z, channels.count);
+      }
+    }
+  }
+}
+
+/** One pack over one tile: first the states again from the tile's checkpoint, then their gradients backwards in time. */
+template <typename T, bool kInRange, bool kWantY>
+struct BackwardScan {
+  int64_t steps;
+  int64_t states;
+  const T* a;
+  const T* initial;
+  const T* delta;
+  const T* u;
+  const T* d_y;
+  T* y;
+  const T* b;
+  int64_t b_stride;
+  const T* c;
+  int64_t c_stride;
+  T* history;
+  T* decay;
+  T* d_states;
+  T* d_a;
+  T* d_delta;
+  T* d_u;
+  T* d_b;
+  T* d_c;
+
+  template <int kStates>
+  void run(int64_t first) const {
+    recompute<kStates>(first);
+    reverse<kStates>(first);
+  }
+
+  template <int kStates>
+  __attribute__((noinline)) void recompute(int64_t first) const {
+    constexpr int kLanes = Simd<T>::kLanes;
+    const T* const a_slab = a + first * kLanes;
+    const T* x_step = delta;
+    const T* u_step = u;
+    T* y_step = y;
+    const T* b_row = b + first;
+    const T* c_row = c + first;
+    const int64_t b_step = b_stride;
+    const int64_t c_step = c_stride;
+    T* history_step = history;
+    T* decay_step = decay;
+    Vec<T> h[kStates];
+#pragma GCC unroll 16
+    for (int n = 0; n < kStates; ++n) {
+      h[n] = load(initial + (first + n) * kLanes);
+      store<T>(history_step + n * kLanes, h[n]);
+    }
+    for (int64_t left = steps; left > 0; --left) {
+      history_step += kStates * kLanes;
+      const Vec<T> x = load(x_step);
+      const Vec<T> xu = x * load(u_step);
+      Vec<T> sums[2] = {};
+      if constexpr (kWantY) sums[0] = load(y_step);
+#pragma GCC unroll 16
+      for (int n = 0; n < kStates; ++n) {
+        const Vec<T> a_n = load(a_slab + n * kLanes);
+        const Vec<T> decay_n = kInRange ? exp2_in_range(x, a_n) : exp2(x * a_n);
+        h[n] = fmadd(h[n], decay_n, xu * b_row[n]);
+        store<T>(decay_step + n * kLanes, decay_n);
+        store<T>(history_step + n * kLanes, h[n]);
+        if constexpr (kWantY) sums[n & 1] = fmadd(h[n], set1(c_row[n]), sums[n & 1]);
+      }
+      if constexpr (kWantY) {
+        store<T>(y_step, sums[0] + sums[1]);
+        y_step += kLanes;
+        c_row += c_step;
+      }
+      x_step += kLanes;
+      u_step += kLanes;
+      b_row += b_step;
+      decay_step += kStates * kLanes;
+    }
+  }
+
+  template <int kStates>
+  __attribute__((noinline)) void reverse(int64_t first) const {
+    constexpr int kLanes = Simd<T>::kLanes;
+    const int64_t last = steps - 1;
+    const int64_t states_step = states * kLanes;
+    const T* const a_slab = a + first * kLanes;
+    const T* x_step = delta + last * kLanes;
+    const T* u_step = u + last * kLanes;
+    const T* d_y_step = d_y + last * kLanes;
+    T* d_delta_step = d_delta + last * kLanes;
+    T* d_u_step = d_u + last * kLanes;
+    const T* b_row = b + last * b_stride + first;
+    const T* c_row = c + last * c_stride + first;
+    const int64_t b_step = b_stride;
+    const int64_t c_step = c_stride;
+    T* d_b_step = d_b + last * states_step + first * kLanes;
+    T* d_c_step = d_c + last * states_step + first * kLanes;
+    const T* history_step = history + last * kStates * kLanes;
+    const T* decay_step = decay + last * kStates * kLanes;
+    T* const d_states_slab = d_states + first * kLanes;
+    T* const d_a_slab = d_a + first * kLanes;
+    Vec<T> g[kStates], d_a_sum[kStates], h[kStates];
+#pragma GCC unroll 16
+    for (int n = 0; n < kStates; ++n) {
+      g[n] = load(d_states_slab + n * kLanes);
+      d_a_sum[n] = load(d_a_slab + n * kLanes);
+      h[n] = load(history_step + (kStates + n) * kLanes);
+    }
+    for (int64_t left = steps; left > 0; --left) {
+      const Vec<T> x = load(x_step);
+      const Vec<T> u_t = load(u_step);
+      const Vec<T> d_y_t = load(d_y_step);
+      const Vec<T> xu = x * u_t;
+      Vec<T> by_xu = {};
+      Vec<T> by_exponent = {};
+#pragma GCC unroll 16
+      for (int n = 0; n < kStates; ++n) {
+        const Vec<T> d_h = fmadd(d_y_t, set1(c_row[n]), g[n]);
+        store<T>(d_c_step + n * kLanes, fmadd(d_y_t, h[n], load(d_c_step + n * kLanes)));
+        store<T>(d_b_step + n * kLanes, fmadd(d_h, xu, load(d_b_step + n * kLanes)));
+        by_xu = fmadd(d_h, set1(b_row[n]), by_xu);
+        g[n] = d_h * load(decay_step + n * kLanes);
+        h[n] = load(history_step + n * kLanes);
+        const Vec<T> d_exponent = g[n] * h[n];
+        by_exponent = fmadd(d_exponent, load(a_slab + n * kLanes), by_exponent);
+        d_a_sum[n] = fmadd(d_exponent, x, d_a_sum[n]);
+      }
+      /* a is times log2(e). */
+      const Vec<T> by_delta = fmadd(by_xu, u_t, by_exponent * T(kLn2));
+      store<T>(d_delta_step, load(d_delta_step) + by_delta);
+      store<T>(d_u_step, fmadd(by_xu, x, load(d_u_step)));
+      x_step -= kLanes;
+      u_step -= kLanes;
+      d_y_step -= kLanes;
+      d_delta_step -= kLanes;
+      d_u_step -= kLanes;
+      b_row -= b_step;
+      c_row -= c_step;
+      d_b_step -= states_step;
+      d_c_step -= states_step;
+      history_step -= kStates * kLanes;
+      decay_step -= kStates * kLanes;
+    }
+#pragma GCC unroll 16
+    for (int n = 0; n < kStates; ++n) {
+      store<T>(d_states_slab + n * kLanes, g[n]);
+      store<T>(d_a_slab + n * kLanes, d_a_sum[n]);
+    }
+  }
+};
+
+template <typename T, bool kInRange, bool kWantY>
+void scan_pack(const SelectiveScanInputs<T>& in, int64_t batch, int64_t begin, int64_t end, int64_t p, const BackwardScratch<T>& s) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const int64_t states = in.sizes.states;
+  const int64_t group = s.parameters.channels[p].group;
+  const BackwardScan<T, kInRange, kWantY> scan = {
+      end - begin,
+      states,
+      s.parameters.a + p * states * kLanes,
+      s.initial,
+      s.delta + p * s.pack_stride,
+      s.u + p * s.pack_stride,
+      s.d_y + p * s.pack_stride,
+      kWantY ? s.y + p * s.pack_stride : nullptr,
+      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + group * in.b.group_stride,
+      in.b.length_stride,
+      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + group * in.c.group_stride,
+      in.c.length_stride,
+      s.history,
+      s.decay,
+      s.d_states + p * states * kLanes,
+      s.d_a + p * states * kLanes,
+      s.d_delta + p * s.pack_stride,
+      s.d_u + p * s.pack_stride,
+      s.d_b,
+      s.d_c};
+  for_each_slab_from<kBackwardSlab>(0, states, scan);
+}
+
+template <typename T>
+using ScanPack = void (*)(const SelectiveScanInputs<T>&, int64_t, int64_t, int64_t, int64_t, const BackwardScratch<T>&);
+
+/** Sums the lanes of a block's d_b or d_c of one tile, and writes the rows to the gradient itself or, of several blocks, to their partial sums. */
+template <typename T>
+void write_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t batch, int64_t block, int64_t begin, int64_t end,
+                const T* sums, T* row, int64_t workspace_offset, const GroupedSequenceView<T>& gradient) {
+  if (gradient.data == nullptr) return;
+  constexpr int kLanes = Simd<T>::kLanes;
+  const int64_t states = f.in.sizes.states;
+  const int64_t count = (end - begin) * states;
+  for (int64_t i = 0; i < count; i += kLanes) store<T>(row + i, sum_lanes(sums + i * kLanes));
+  if (geometry.blocks_per_group > 1) {
+    T* partial = f.workspace + workspace_offset + ((batch * geometry.blocks_per_batch + block) * f.in.sizes.length + begin) * states;
+    memcpy(partial, row, static_cast<size_t>(count) * sizeof(T));
+    return;
+  }
+  T* to = gradient.data + batch * gradient.batch_stride + begin * gradient.length_stride + block * gradient.group_stride;
+  for (int64_t t = 0; t < end - begin; ++t) {
+    memcpy(to + t * gradient.length_stride, row + t * states, static_cast<size_t>(states) * sizeof(T));
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_begin, int64_t block_end) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const SelectiveScanInputs<T>& in = f.in;
+  const int64_t states = in.sizes.states;
+  const int64_t length = in.sizes.length;
+  const int64_t pack_states = states * kLanes;
+  const SelectiveScanGeometry geometry = selective_scan_geometry(in.sizes, kLanes);
+  const bool gate = in.z.data != nullptr;
+  const bool want_y = f.d_z.data != nullptr;
+
+  BackwardScratch<T> s;
+  Arena measure = {nullptr, 0};
+  s.take(measure, 16, geometry.tile, in);
+  int64_t max_packs = static_cast<int64_t>(16 * kSegmentBytes / measure.bytes);
+  max_packs = max_packs < kMaxPacksPerSegment ? max_packs : kMaxPacksPerSegment;
+  max_packs = max_packs < geometry.packs_per_block ? geometry.packs_per_block : max_packs;
+  measure = {nullptr, 0};
+  s.take(measure, max_packs, geometry.tile, in);
+  Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
+  s.take(arena, max_packs, geometry.tile, in);
+  const size_t row_bytes = static_cast<size_t>(s.row_vectors * kLanes) * sizeof(T);
+
+  for (int64_t block = block_begin; block < block_end;) {
+    const Segment segment = next_segment(geometry, block, block_end, max_packs);
+    block += segment.block_end - segment.block_begin;
+    const int64_t packs = segment.pack_end - segment.pack_begin;
+    const int64_t batch = segment.batch;
+    s.parameters.load_segment(in, geometry, segment);
+    memset(s.d_a, 0, static_cast<size_t>(packs * pack_states) * sizeof(T));
+    memset(s.d_skip, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
+    memset(s.d_delta_bias, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
+    memset(s.d_states, 0, static_cast<size_t>(packs * pack_states) * sizeof(T));
+    if (f.d_final_state.data != nullptr) {
+      for (int64_t p = 0; p < packs; ++p) {
+        const PackChannels channels = s.parameters.channels[p];
+        pack_columns(f.d_final_state.data + batch * f.d_final_state.batch_stride + channels.first * f.d_final_state.row_stride,
+                     f.d_final_state.row_stride, channels.count, states, T(1), s.d_states + p * pack_states);
+      }
+    }
+    for (int64_t tile = geometry.tiles - 1; tile >= 0; --tile) {
+      const int64_t begin = tile * geometry.tile;
+      const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
+      if (in.softplus) {
+        gate ? pack_tile<T, true, true>(f, batch, begin, end, packs, s) : pack_tile<T, true, false>(f, batch, begin, end, packs, s);
+      } else {
+        gate ? pack_tile<T, false, true>(f, batch, begin, end, packs, s) : pack_tile<T, false, false>(f, batch, begin, end, packs, s);
+      }
+      for (int64_t b = segment.block_begin; b < segment.block_end; ++b) {
+        memset(s.d_b, 0, row_bytes);
+        memset(s.d_c, 0, row_bytes);
+        const int64_t first_pack = first_pack_of_block(geometry, b);
+        const int64_t last_pack = end_pack_of_block(geometry, b);
+        for (int64_t pack = first_pack; pack < last_pack; ++pack) {
+          const int64_t p = pack - segment.pack_begin;
+          memcpy(s.initial, f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + pack) * pack_states,
+                 static_cast<size_t>(pack_states) * sizeof(T));
+          /* Written so that a NaN takes the form that is right for every input. */
+          const bool in_range = largest_lane<T>(load(s.largest_delta + p * kLanes)) * s.parameters.a_largest[p] <= kExp2Range<T>;
+          const ScanPack<T> scan = in_range ? (want_y ? scan_pack<T, true, true> : scan_pack<T, true, false>)
+                                            : (want_y ? scan_pack<T, false, true> : scan_pack<T, false, false>);
+          scan(in, batch, begin, end, p, s);
+        }
+        write_rows(f, geometry, batch, b, begin, end, s.d_b, s.row, geometry.d_b_offset, f.d_b);
+        write_rows(f, geometry, batch, b, begin, end, s.d_c, s.row, geometry.d_c_offset, f.d_c);
+      }
+      unpack_tile(f, batch, begin, end, packs, s);
+    }
+    const int64_t at = batch * geometry.packs_per_batch + segment.pack_begin;
+    memcpy(f.workspace + geometry.d_a_offset + at * pack_states, s.d_a, static_cast<size_t>(packs * pack_states) * sizeof(T));
+    memcpy(f.workspace + geometry.d_skip_offset + at * kLanes, s.d_skip, static_cast<size_t>(packs * kLanes) * sizeof(T));
+    memcpy(f.workspace + geometry.d_delta_bias_offset + at * kLanes, s.d_delta_bias, static_cast<size_t>(packs * kLanes) * sizeof(T));
+    if (f.d_initial_state.data != nullptr) {
+      for (int64_t p = 0; p < packs; ++p) {
+        const PackChannels channels = s.parameters.channels[p];
+        unpack_columns(s.d_states + p * pack_states, f.d_initial_state.row_stride, channels.count, states,
+                       f.d_initial_state.data + batch * f.d_initial_state.batch_stride + channels.first * f.d_initial_state.row_stride);
+      }
+    }
+  }
+}
+
+namespace {
+
+/** Sums `count` vectors that are `stride` elements apart, in order. */
+template <typename T>
+DJLMAMBA_INLINE Vec<T> sum_strided(const T* from, int64_t stride, int64_t count) {
+  Vec<T> sum = {};
+  for (int64_t i = 0; i < count; ++i) sum = sum + load_unaligned(from + i * stride);
+  return sum;
+}
+
+/** Sums the gradients of A, skip and delta_bias of one pack over the batches. */
+template <typename T>
+void reduce_pack(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t pack, T* scratch) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const int64_t states = f.in.sizes.states;
+  const int64_t batches = f.in.sizes.batch;
+  const PackChannels channels = pack_channels(geometry, pack, kLanes);
+  const int64_t lanes_stride = geometry.packs_per_batch * kLanes;
+  if (f.d_a.data != nullptr) {
+    const T* from = f.workspace + geometry.d_a_offset + pack * states * kLanes;
+    for (int64_t n = 0; n < states; ++n) store<T>(scratch + n * kLanes, sum_strided(from + n * kLanes, lanes_stride * states, batches));
+    unpack_columns(scratch, f.d_a.row_stride, channels.count, states, f.d_a.data + channels.first * f.d_a.row_stride);
+  }
+  if (f.d_skip != nullptr) {
+    const Vec<T> sum = sum_strided(f.workspace + geometry.d_skip_offset + pack * kLanes, lanes_stride, batches);
+    store_first<T>(f.d_skip + channels.first, sum, channels.count);
+  }
+  if (f.d_delta_bias != nullptr) {
+    const Vec<T> sum = sum_strided(f.workspace + geometry.d_delta_bias_offset + pack * kLanes, lanes_stride, batches);
+    store_first<T>(f.d_delta_bias + channels.first, sum, channels.count);
+  }
+}
+
+/** Sums the rows [begin, end) of the gradient of B or C over the blocks of each group. */
+template <typename T>
+void reduce_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t batch, int64_t begin, int64_t end,
+                 int64_t workspace_offset, const GroupedSequenceView<T>& gradient) {
+  if (gradient.data == nullptr) return;
+  constexpr int kLanes = Simd<T>::kLanes;
+  const int64_t states = f.in.sizes.states;
+  const int64_t block_stride = f.in.sizes.length * states;
+  for (int64_t group = 0; group < f.in.sizes.groups; ++group) {
+    const int64_t first_block = batch * geometry.blocks_per_batch + group * geometry.blocks_per_group;
+    for (int64_t t = begin; t < end; ++t) {
+      const T* from = f.workspace + workspace_offset + first_block * block_stride + t * states;
+      T* to = gradient.data + batch * gradient.batch_stride + t * gradient.length_stride + group * gradient.group_stride;
+      int64_t n = 0;
+      for (; n + kLanes <= states; n += kLanes) store_unaligned<T>(to + n, sum_strided(from + n, block_stride, geometry.blocks_per_group));
+      for (; n < states; ++n) {
+        T sum = 0;
+        for (int64_t i = 0; i < geometry.blocks_per_group; ++i) sum += from[n + i * block_stride];
+        to[n] = sum;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void selective_scan_backward_reduce(const SelectiveScanBackward<T>& f, int64_t block_begin, int64_t block_end) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const SelectiveScanSizes& sizes = f.in.sizes;
+  const SelectiveScanGeometry geometry = selective_scan_geometry(sizes, kLanes);
+  T* scratch = static_cast<T*>(thread_scratch(static_cast<size_t>(sizes.states * kLanes) * sizeof(T)));
+  const int64_t row_blocks_per_batch = (sizes.length + geometry.reduce_rows - 1) / geometry.reduce_rows;
+  for (int64_t block = block_begin; block < block_end; ++block) {
+    if (block < geometry.packs_per_batch) {
+      reduce_pack(f, geometry, block, scratch);
+      continue;
+    }
+    const int64_t batch = (block - geometry.packs_per_batch) / row_blocks_per_batch;
+    const int64_t begin = (block - geometry.packs_per_batch - batch * row_blocks_per_batch) * geometry.reduce_rows;
+    const int64_t end = begin + geometry.reduce_rows < sizes.length ? begin + geometry.reduce_rows : sizes.length;
+    reduce_rows(f, geometry, batch, begin, end, geometry.d_b_offset, f.d_b);
+    reduce_rows(f, geometry, batch, begin, end, geometry.d_c_offset, f.d_c);
+  }
+}
+
+template void selective_scan_backward<float>(const SelectiveScanBackward<float>&, int64_t, int64_t);
+template void selective_scan_backward<double>(const SelectiveScanBackward<double>&, int64_t, int64_t);
+template void selective_scan_backward_reduce<float>(const SelectiveScanBackward<float>&, int64_t, int64_t);
+template void selective_scan_backward_reduce<double>(const SelectiveScanBackward<double>&, int64_t, int64_t);
+
+}  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

@@ -1,0 +1,171 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#pragma once
+
+/* What the forward and backward selective scan kernels share; compiled once per instruction set (see simd.h). */
+
+#include "scratch.h"
+#include "selective_scan_geometry.h"
+#include "simd_math.h"
+
+namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
+
+/** Consecutive blocks of one batch that are worked on together, so that rows are read in long runs: packs [pack_begin, pack_end). */
+struct Segment {
+  int64_t batch;
+  int64_t block_begin;
+  int64_t block_end;
+  int64_t pack_begin;
+  int64_t pack_end;
+};
+
+struct PackChannels {
+  int64_t group;
+  int64_t first;
+  int count;
+};
+
+DJLMAMBA_INLINE int64_t first_pack_of_block(const SelectiveScanGeometry& geometry, int64_t block) {
+  const int64_t group = block / geometry.blocks_per_group;
+  return group * geometry.packs_per_group + (block - group * geometry.blocks_per_group) * geometry.packs_per_block;
+}
+
+/** The pack after the last one of the block before this one: the same as first_pack_of_block(), but right at the end of a group too. */
+DJLMAMBA_INLINE int64_t end_pack_of_block(const SelectiveScanGeometry& geometry, int64_t block) {
+  const int64_t group_end = (block / geometry.blocks_per_group + 1) * geometry.packs_per_group;
+  const int64_t end = first_pack_of_block(geometry, block) + geometry.packs_per_block;
+  return end < group_end ? end : group_end;
+}
+
+/** The longest segment that starts at `block` (numbered over all batches), ends before `end` and has at most max_packs packs or one block. */
+DJLMAMBA_INLINE Segment next_segment(const SelectiveScanGeometry& geometry, int64_t block, int64_t end, int64_t max_packs) {
+  Segment s;
+  s.batch = block / geometry.blocks_per_batch;
+  const int64_t batch_start = s.batch * geometry.blocks_per_batch;
+  int64_t blocks = max_packs / geometry.packs_per_block;
+  blocks = blocks < 1 ? 1 : blocks;
+  blocks = blocks < end - block ? blocks : end - block;
+  const int64_t left = batch_start + geometry.blocks_per_batch - block;
+  blocks = blocks < left ? blocks : left;
+  s.block_begin = block - batch_start;
+  s.block_end = s.block_begin + blocks;
+  s.pack_begin = first_pack_of_block(geometry, s.block_begin);
+  s.pack_end = end_pack_of_block(geometry, s.block_end - 1);
+  return s;
+}
+
+DJLMAMBA_INLINE PackChannels pack_channels(const SelectiveScanGeometry& geometry, int64_t pack, int lanes) {
+  PackChannels c;
+  c.group = pack / geometry.packs_per_group;
+  const int64_t offset = (pack - c.group * geometry.packs_per_group) * lanes;
+  c.first = c.group * geometry.channels_per_group + offset;
+  const int64_t left = geometry.channels_per_group - offset;
+  c.count = static_cast<int>(left < lanes ? left : lanes);
+  return c;
+}
+
+/** Hands out 64-byte aligned pieces of one allocation; with a null start it only adds up their sizes. */
+struct Arena {
+  char* next;
+  size_t bytes;
+
+  template <typename U>
+  U* take(int64_t count) {
+    const size_t size = (static_cast<size_t>(count) * sizeof(U) + 63) / 64 * 64;
+    char* p = next;
+    if (next != nullptr) next += size;
+    bytes += size;
+    return reinterpret_cast<U*>(p);
+  }
+};
+
+/** to[column][lane] = scale * from[lane][column] for the first `count` lanes, zeros in the others. */
+template <typename T>
+static void pack_columns(const T* from, int64_t row_stride, int count, int64_t columns, T scale, T* to) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  if (count < kLanes) memset(to, 0, static_cast<size_t>(columns * kLanes) * sizeof(T));
+  for (int lane = 0; lane < count; ++lane) {
+    for (int64_t n = 0; n < columns; ++n) to[n * kLanes + lane] = scale * from[lane * row_stride + n];
+  }
+}
+
+/** to[lane][column] = from[column][lane] for the first `count` lanes. */
+template <typename T>
+static void unpack_columns(const T* from, int64_t row_stride, int count, int64_t columns, T* to) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  for (int lane = 0; lane < count; ++lane) {
+    for (int64_t n = 0; n < columns; ++n) to[lane * row_stride + n] = from[n * kLanes + lane];
+  }
+}
+
+/** One vector per pack of an optional (channels) array; zeros when it is not given. */
+template <typename T>
+static void pack_channel_array(const T* from, const PackChannels* channels, int64_t packs, T* to) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  for (int64_t p = 0; p < packs; ++p) {
+    store<T>(to + p * kLanes, from == nullptr ? Vec<T>{} : load_first(from + channels[p].first, channels[p].count));
+  }
+}
+
+/** Per-channel inputs of a segment, packed. A is times log2(e), since exponentials are to base 2. */
+template <typename T>
+struct PackedParameters {
+  PackChannels* channels;
+  T* a;           // [pack][state][lane]
+  T* a_largest;   // [pack], the largest |a|
+  T* skip;        // [pack][lane]
+  T* delta_bias;  // [pack][lane]
+  int64_t loaded_begin;
+  int64_t loaded_end;
+
+  void take(Arena& arena, int64_t packs, int64_t states) {
+    constexpr int kLanes = Simd<T>::kLanes;
+    channels = arena.take<PackChannels>(packs);
+    a = arena.take<T>(packs * states * kLanes);
+    a_largest = arena.take<T>(packs);
+    skip = arena.take<T>(packs * kLanes);
+    delta_bias = arena.take<T>(packs * kLanes);
+    loaded_begin = -1;
+    loaded_end = -1;
+  }
+
+  void load_segment(const SelectiveScanInputs<T>& in, const SelectiveScanGeometry& geometry, const Segment& segment) {
+    if (segment.pack_begin == loaded_begin && segment.pack_end == loaded_end) return;
+    constexpr int kLanes = Simd<T>::kLanes;
+    const int64_t packs = segment.pack_end - segment.pack_begin;
+    const int64_t states = in.sizes.states;
+    for (int64_t p = 0; p < packs; ++p) {
+      channels[p] = pack_channels(geometry, segment.pack_begin + p, kLanes);
+      T* packed = a + p * states * kLanes;
+      pack_columns(in.a.data + channels[p].first * in.a.row_stride, in.a.row_stride, channels[p].count, states, T(kLog2E), packed);
+      Vec<T> largest = {};
+      for (int64_t n = 0; n < states; ++n) largest = max(largest, abs(load(packed + n * kLanes)));
+      a_largest[p] = largest_lane<T>(largest);
+    }
+    pack_channel_array(in.skip, channels, packs, skip);
+    pack_channel_array(in.delta_bias, channels, packs, delta_bias);
+    loaded_begin = segment.pack_begin;
+    loaded_end = segment.pack_end;
+  }
+};
+
+/**
+ * States are worked on in slabs that fit in registers: calls function.template operator()<slab>(first state) for each slab of `states`, largest
+ * slabs first.
+ */
+template <int kSlab, typename Function>
+DJLMAMBA_INLINE void for_each_slab_from(int64_t first, int64_t states, Function& function) {
+  while (states - first >= kSlab) {
+    function.template run<kSlab>(first);
+    first += kSlab;
+  }
+  if constexpr (kSlab > 1) for_each_slab_from<(kSlab > 4 ? kSlab / 2 : 1)>(first, states, function);
+}
+
+}  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

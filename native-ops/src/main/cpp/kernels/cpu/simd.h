@@ -1,0 +1,256 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#pragma once
+
+/*
+ * Vectors of float and double for one instruction set. A source that includes this file is compiled once per instruction set, with
+ * DJLMAMBA_ISA_NAMESPACE naming it: everything here and in such sources lives in that namespace and uses no inline or template code from
+ * outside, so that the linker cannot merge code of one instruction set into another. Arithmetic is that of GCC's vector extensions; what they
+ * lack has intrinsics for AVX-512 and AVX2 and plain forms for everything else. (The forms with a full zeroing mask compile to the plain
+ * instructions; those without a mask pass GCC 12 an undefined vector, about which it warns.)
+ */
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#if !defined(DJLMAMBA_ISA_NAMESPACE)
+#error "DJLMAMBA_ISA_NAMESPACE must name the instruction set"
+#endif
+
+#define DJLMAMBA_INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+#define DJLMAMBA_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define DJLMAMBA_VECTOR_BYTES 32
+#else
+#define DJLMAMBA_VECTOR_BYTES 16
+#endif
+
+namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
+
+typedef float VecF __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), may_alias));
+typedef double VecD __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), may_alias));
+typedef int32_t VecI32 __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), may_alias));
+typedef int64_t VecI64 __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), may_alias));
+typedef float VecFUnaligned __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), aligned(4), may_alias));
+typedef double VecDUnaligned __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), aligned(8), may_alias));
+
+template <typename T>
+struct Simd;
+
+template <>
+struct Simd<float> {
+  typedef VecF V;
+  typedef VecI32 I;
+  typedef VecFUnaligned Unaligned;
+  static constexpr int kLanes = DJLMAMBA_VECTOR_BYTES / 4;
+};
+
+template <>
+struct Simd<double> {
+  typedef VecD V;
+  typedef VecI64 I;
+  typedef VecDUnaligned Unaligned;
+  static constexpr int kLanes = DJLMAMBA_VECTOR_BYTES / 8;
+};
+
+template <typename T>
+using Vec = typename Simd<T>::V;
+
+/* Loads and stores: aligned ones are for scratch memory, the others for the caller's arrays. */
+
+template <typename T>
+DJLMAMBA_INLINE Vec<T> load(const T* p) {
+  return *reinterpret_cast<const Vec<T>*>(p);
+}
+
+template <typename T>
+DJLMAMBA_INLINE void store(T* p, Vec<T> v) {
+  *reinterpret_cast<Vec<T>*>(p) = v;
+}
+
+template <typename T>
+DJLMAMBA_INLINE Vec<T> load_unaligned(const T* p) {
+  return *reinterpret_cast<const typename Simd<T>::Unaligned*>(p);
+}
+
+template <typename T>
+DJLMAMBA_INLINE void store_unaligned(T* p, Vec<T> v) {
+  *reinterpret_cast<typename Simd<T>::Unaligned*>(p) = v;
+}
+
+template <typename T>
+DJLMAMBA_INLINE Vec<T> set1(T x) {
+  return x - Vec<T>{};
+}
+
+/** The first `count` elements, and zeros in the lanes after them; count is in [1, lanes]. */
+template <typename T>
+DJLMAMBA_INLINE Vec<T> load_first(const T* p, int count) {
+  if (count == Simd<T>::kLanes) return load_unaligned(p);
+  alignas(DJLMAMBA_VECTOR_BYTES) T buffer[Simd<T>::kLanes] = {};
+  memcpy(buffer, p, static_cast<size_t>(count) * sizeof(T));
+  return load<T>(buffer);
+}
+
+template <typename T>
+DJLMAMBA_INLINE void store_first(T* p, Vec<T> v, int count) {
+  if (count == Simd<T>::kLanes) {
+    store_unaligned(p, v);
+    return;
+  }
+  alignas(DJLMAMBA_VECTOR_BYTES) T buffer[Simd<T>::kLanes];
+  store<T>(buffer, v);
+  memcpy(p, buffer, static_cast<size_t>(count) * sizeof(T));
+}
+
+/* a * b + c in one instruction where there is one. */
+
+DJLMAMBA_INLINE VecF fmadd(VecF a, VecF b, VecF c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+DJLMAMBA_INLINE VecD fmadd(VecD a, VecD b, VecD c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_pd(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+/* The larger and the smaller; a NaN in b is returned, one in a is not. */
+
+DJLMAMBA_INLINE VecF max(VecF a, VecF b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_max_ps(0xffff, a, b);
+#elif defined(__AVX2__)
+  return _mm256_max_ps(a, b);
+#elif defined(__SSE2__)
+  return _mm_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
+DJLMAMBA_INLINE VecD max(VecD a, VecD b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_max_pd(0xff, a, b);
+#elif defined(__AVX2__)
+  return _mm256_max_pd(a, b);
+#elif defined(__SSE2__)
+  return _mm_max_pd(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
+DJLMAMBA_INLINE VecF min(VecF a, VecF b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_min_ps(0xffff, a, b);
+#elif defined(__AVX2__)
+  return _mm256_min_ps(a, b);
+#elif defined(__SSE2__)
+  return _mm_min_ps(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
+DJLMAMBA_INLINE VecD min(VecD a, VecD b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_min_pd(0xff, a, b);
+#elif defined(__AVX2__)
+  return _mm256_min_pd(a, b);
+#elif defined(__SSE2__)
+  return _mm_min_pd(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
+DJLMAMBA_INLINE VecF negative_abs(VecF x) { return (VecF)((VecI32)x | INT32_MIN); }
+DJLMAMBA_INLINE VecD negative_abs(VecD x) { return (VecD)((VecI64)x | INT64_MIN); }
+DJLMAMBA_INLINE VecF abs(VecF x) { return (VecF)((VecI32)x & INT32_MAX); }
+DJLMAMBA_INLINE VecD abs(VecD x) { return (VecD)((VecI64)x & INT64_MAX); }
+
+/** 1 / x to within 2 units in the last place, for normal x whose reciprocal is normal. */
+DJLMAMBA_INLINE VecF reciprocal(VecF x) {
+#if defined(__AVX512F__)
+  VecF r = _mm512_maskz_rcp14_ps(0xffff, x);
+  return r * (2.0f - x * r);
+#else
+  return 1.0f / x;
+#endif
+}
+DJLMAMBA_INLINE VecD reciprocal(VecD x) { return 1.0 / x; }
+
+/** The largest lane; lanes that are NaN may be passed over. */
+template <typename T>
+DJLMAMBA_INLINE T largest_lane(Vec<T> v) {
+  T m = v[0];
+  for (int i = 1; i < Simd<T>::kLanes; ++i) m = v[i] > m ? v[i] : m;
+  return m;
+}
+
+/** For stage `kStage` of sum_lanes(): the lanes of two vectors to add, with bit `kStage` of the lane number saying which vector they are of. */
+template <typename Int, int kLanes, int kStage>
+struct SumLanesIndex {
+  alignas(DJLMAMBA_VECTOR_BYTES) Int low[kLanes] = {};
+  alignas(DJLMAMBA_VECTOR_BYTES) Int high[kLanes] = {};
+  constexpr SumLanesIndex() {
+    for (int j = 0; j < kLanes; ++j) {
+      low[j] = (j & kStage) ? kLanes + j - kStage : j;
+      high[j] = (j & kStage) ? kLanes + j : j + kStage;
+    }
+  }
+};
+
+template <typename T, int kStage>
+DJLMAMBA_INLINE Vec<T> sum_lanes_from_stage(Vec<T>* v) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  if constexpr (kStage == kLanes) {
+    return v[0];
+  } else {
+    using Int = typename Simd<T>::I;
+    using Element = decltype(Int{}[0] + Int{}[0]);
+    static constexpr SumLanesIndex<Element, kLanes, kStage> kIndex;
+    const Int low = *reinterpret_cast<const Int*>(kIndex.low);
+    const Int high = *reinterpret_cast<const Int*>(kIndex.high);
+#pragma GCC unroll 8
+    for (int i = 0; i < kLanes / (2 * kStage); ++i) {
+      v[i] = __builtin_shuffle(v[2 * i], v[2 * i + 1], low) + __builtin_shuffle(v[2 * i], v[2 * i + 1], high);
+    }
+    return sum_lanes_from_stage<T, 2 * kStage>(v);
+  }
+}
+
+/** Lane j of the result is the sum of the lanes of vector j, for kLanes consecutive vectors. */
+template <typename T>
+DJLMAMBA_INLINE Vec<T> sum_lanes(const T* vectors) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  Vec<T> v[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) v[i] = load(vectors + i * kLanes);
+  return sum_lanes_from_stage<T, 1>(v);
+}
+
+}  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE
