@@ -20,6 +20,7 @@ import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
+import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
@@ -232,7 +233,7 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
          * @return this builder
          */
         public Builder optOptions(AttentionOptions newOptions) {
-            options = newOptions;
+            options = Objects.requireNonNull(newOptions, "options");
             return this;
         }
 

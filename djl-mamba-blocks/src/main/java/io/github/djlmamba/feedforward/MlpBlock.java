@@ -17,6 +17,7 @@ import io.github.djlmamba.state.EmptyState;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
+import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
@@ -131,7 +132,7 @@ public final class MlpBlock extends SequenceMixer {
          * @return this builder
          */
         public Builder optOptions(MlpOptions newOptions) {
-            options = newOptions;
+            options = Objects.requireNonNull(newOptions, "options");
             return this;
         }
 

@@ -24,6 +24,7 @@ import io.github.djlmamba.ops.SelectiveScan;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
+import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
@@ -216,7 +217,7 @@ public final class MambaBlock extends SequenceMixer {
          * @return this builder
          */
         public Builder optOptions(MambaOptions newOptions) {
-            options = newOptions;
+            options = Objects.requireNonNull(newOptions, "options");
             return this;
         }
 

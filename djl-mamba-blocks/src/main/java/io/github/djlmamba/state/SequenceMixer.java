@@ -12,6 +12,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
@@ -126,7 +127,9 @@ public abstract class SequenceMixer extends AbstractBlock {
             scope.suppressNotUsedWarning();
             // A store may copy a parameter on first use, and keeps the copy beyond this scope.
             for (Parameter parameter : ownParameters()) {
-                NDScope.unregister(parameterStore.getValue(parameter, x.getDevice(), training));
+                NDArray value = parameterStore.getValue(parameter, x.getDevice(), training);
+                NDScope.unregister(value);
+                checkType(x, parameter, value);
             }
             result = compute(parameterStore, x, before, keepState, training);
             kept.add(result.output());
@@ -255,7 +258,28 @@ public abstract class SequenceMixer extends AbstractBlock {
         }
     }
 
+    private void checkType(NDArray x, Parameter parameter, NDArray value) {
+        DataType type = x.getDataType();
+        // Reduced precision under automatic casting has no name in Java.
+        if (type != value.getDataType() && type != DataType.UNKNOWN) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName()
+                            + ": the input has type "
+                            + type
+                            + " but the parameter "
+                            + parameter.getName()
+                            + " has "
+                            + value.getDataType()
+                            + "; convert the input with toType, or initialize the block in its"
+                            + " type");
+        }
+    }
+
     private void checkOpen(String name, NDArray array) {
+        if (array == null) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName() + ": " + name + " is null; an array is needed");
+        }
         if (array.isReleased()) {
             throw new IllegalStateException(
                     getClass().getSimpleName()

@@ -31,6 +31,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +47,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class MixerContractTest {
 
     private static final long M = MixerCases.MODEL_SIZE;
-    private static final Shape SHAPE = new Shape(2, 11, M);
+    private static final Shape SHAPE = new Shape(2, 9, M);
 
     private NDManager manager;
     private ParameterStore parameters;
@@ -65,6 +66,12 @@ class MixerContractTest {
 
     static Stream<Arguments> mixers() {
         return MixerCases.all().entrySet().stream().map(MixerContractTest::arguments);
+    }
+
+    static Stream<Arguments> mixersWithoutScan() {
+        return MixerCases.all().entrySet().stream()
+                .filter(entry -> !entry.getKey().contains("Mamba"))
+                .map(MixerContractTest::arguments);
     }
 
     private static Arguments arguments(Map.Entry<String, Supplier<SequenceMixer>> entry) {
@@ -119,10 +126,10 @@ class MixerContractTest {
         NDArray x = input(SHAPE);
         NDArray whole = whole(mixer, x);
         assertTrue(whole.abs().max().getFloat() > 1e-3, "the output is not all zero");
-        assertClose(whole, inChunks(mixer, x, 7, 4), 1e-5f);
-        assertClose(whole, inChunks(mixer, x, 1, 5, 2, 3), 1e-5f);
-        assertClose(whole, inChunks(mixer, x, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), 1e-5f);
-        assertClose(whole, inChunks(mixer, x, 0, 6, 0, 5, 0), 1e-5f);
+        assertClose(whole, inChunks(mixer, x, 5, 4), 1e-5f);
+        assertClose(whole, inChunks(mixer, x, 1, 4, 2, 2), 1e-5f);
+        assertClose(whole, inChunks(mixer, x, 1, 1, 1, 1, 1, 1, 1, 1, 1), 1e-5f);
+        assertClose(whole, inChunks(mixer, x, 0, 5, 0, 4, 0), 1e-5f);
     }
 
     @ParameterizedTest(name = "{0}")
@@ -202,6 +209,37 @@ class MixerContractTest {
             assertTrue(Math.abs(expected) > 1e-9, leaf.getKey() + " has no influence");
             assertEquals(expected, actual, 1e-5 * (1 + Math.abs(expected)), leaf.getKey());
         }
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mixersWithoutScan")
+    void gradientsSurviveACollection(String name, Supplier<SequenceMixer> builder)
+            throws InterruptedException {
+        SequenceMixer mixer = initialized(builder);
+        NDArray x = input(SHAPE);
+        x.setRequiresGradient(true);
+        float[] expected = inputGradient(mixer, x, false);
+        float[] actual = inputGradient(mixer, x, true);
+        assertArrayEquals(expected, actual, 1e-5f);
+    }
+
+    /** The gradient of the sum of squares, perhaps after the JVM has freed what it can. */
+    private float[] inputGradient(SequenceMixer mixer, NDArray x, boolean collect)
+            throws InterruptedException {
+        x.setRequiresGradient(true);
+        NDArray before = x.getGradient();
+        before.subi(before);
+        try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+            NDArray y = mixer.mix(parameters, x, null, false, true).output();
+            if (collect) {
+                System.gc();
+                // The buffers are freed by a thread of the JVM after the collection.
+                ByteBuffer.allocateDirect(1 << 20);
+                Thread.sleep(50);
+            }
+            collector.backward(y.square().sum());
+        }
+        return x.getGradient().toFloatArray();
     }
 
     /** A loss over two chunks, so that its gradient passes through the state too. */
@@ -329,6 +367,19 @@ class MixerContractTest {
                             .getMessage();
             assertTrue(message.contains("the state is closed"), message);
         }
+        NDArray wide = x.toType(DataType.FLOAT64, false);
+        message =
+                assertThrows(
+                                IllegalArgumentException.class,
+                                () -> mixer.mix(parameters, wide, null, false, false))
+                        .getMessage();
+        assertTrue(message.contains("type float64"), message);
+        message =
+                assertThrows(
+                                IllegalArgumentException.class,
+                                () -> mixer.mix(parameters, null, null, false, false))
+                        .getMessage();
+        assertTrue(message.contains("the input is null"), message);
         x.close();
         message =
                 assertThrows(
