@@ -1,0 +1,134 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.ops;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.util.NativeResource;
+
+/**
+ * The checks of one op's arrays, made before anything is computed, so that a wrong argument is
+ * named in the error rather than met by a kernel. The first array checked sets the device and the
+ * data type that the others must share.
+ */
+final class ArgumentCheck {
+
+    private final String op;
+    private String leader;
+    private Device device;
+    private DataType dataType;
+
+    ArgumentCheck(String op) {
+        this.op = op;
+    }
+
+    /** Checks that an array is open, floating, and shares device and type with the first. */
+    NDArray array(String name, NDArray array) {
+        if (array == null) {
+            throw failure(name, "is null; an array is needed");
+        }
+        if (array instanceof NativeResource<?> resource && resource.isReleased()) {
+            throw new IllegalStateException(
+                    op
+                            + ": "
+                            + name
+                            + " is closed; keep the manager that owns it open until the op has run");
+        }
+        DataType type = array.getDataType();
+        if (type != DataType.FLOAT32 && type != DataType.FLOAT64 && type != DataType.FLOAT16) {
+            throw failure(name, "has type " + type + "; expected float32, float64 or float16");
+        }
+        if (array.isSparse()) {
+            throw failure(name, "is sparse; expected a dense array");
+        }
+        if (leader == null) {
+            leader = name;
+            device = array.getDevice();
+            dataType = type;
+            return array;
+        }
+        if (!device.equals(array.getDevice())) {
+            throw failure(
+                    name,
+                    "is on "
+                            + array.getDevice()
+                            + " but "
+                            + leader
+                            + " is on "
+                            + device
+                            + "; move them to one device with toDevice");
+        }
+        if (type != dataType) {
+            throw failure(
+                    name,
+                    "has type "
+                            + type
+                            + " but "
+                            + leader
+                            + " has "
+                            + dataType
+                            + "; convert one with toType");
+        }
+        return array;
+    }
+
+    /**
+     * Checks an array as {@link #array} does, and its shape; the letters name the axes in the
+     * error.
+     */
+    NDArray array(String name, NDArray array, String letters, long... expected) {
+        array(name, array);
+        if (!array.getShape().equals(new Shape(expected))) {
+            throw failure(
+                    name,
+                    "has shape "
+                            + array.getShape()
+                            + "; expected "
+                            + letters
+                            + " = "
+                            + new Shape(expected));
+        }
+        return array;
+    }
+
+    /** Checks the number of axes alone. */
+    void axes(String name, NDArray array, String letters, int... allowed) {
+        int actual = array.getShape().dimension();
+        for (int axes : allowed) {
+            if (axes == actual) {
+                return;
+            }
+        }
+        throw failure(name, "has shape " + array.getShape() + "; expected " + letters);
+    }
+
+    /** Checks that a product of sizes can be addressed at all. */
+    void elements(String name, long... sizes) {
+        long product = 1;
+        try {
+            for (long size : sizes) {
+                if (size < 0) {
+                    throw failure(name, "would have a negative size: " + new Shape(sizes));
+                }
+                product = Math.multiplyExact(product, size);
+            }
+            Math.multiplyExact(product, 8L);
+        } catch (ArithmeticException e) {
+            throw failure(
+                    name,
+                    "would have shape " + new Shape(sizes) + ", more bytes than can be addressed");
+        }
+    }
+
+    IllegalArgumentException failure(String name, String what) {
+        return new IllegalArgumentException(op + ": " + name + " " + what);
+    }
+}

@@ -1,0 +1,108 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.ops;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import org.apiguardian.api.API;
+
+/**
+ * The ops, as one implementation offers them.
+ *
+ * <p>Each method's default is the op's naive form, so a provider overrides exactly what it computes
+ * in a better way. Implementations are found by {@link java.util.ServiceLoader}, through the class
+ * loader of this interface. They must be thread safe, and may rely on the checks that each op has
+ * made when its method is called.
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public interface OpsProvider {
+
+    /**
+     * Returns the name by which this provider is forced and reported.
+     *
+     * @return a short lower-case name
+     */
+    String name();
+
+    /**
+     * Returns which of several usable providers is preferred: the highest.
+     *
+     * @return the priority; the reference provider has 0
+     */
+    int priority();
+
+    /**
+     * Returns whether this provider takes arrays of the given kind.
+     *
+     * @param device where the arrays are
+     * @param dataType their type
+     * @return true if each op of this provider works on such arrays
+     */
+    boolean supports(Device device, DataType dataType);
+
+    /**
+     * Returns what keeps this provider from working at all, in one line that says how to mend it.
+     *
+     * @return the reason, or null if it works
+     */
+    default String unavailableReason() {
+        return null;
+    }
+
+    /**
+     * Returns a description of what runs below this provider, such as a library's version and
+     * instruction set.
+     *
+     * @return one line for people
+     */
+    default String description() {
+        return name();
+    }
+
+    /**
+     * Computes a linear projection.
+     *
+     * @param linear the checked inputs
+     * @return the projection, of shape (..., O)
+     */
+    default NDArray linear(Linear linear) {
+        return linear.naive();
+    }
+
+    /**
+     * Computes a selective scan.
+     *
+     * @param scan the checked inputs
+     * @return the output and the final state
+     */
+    default SelectiveScan.Result selectiveScan(SelectiveScan scan) {
+        return scan.naive();
+    }
+
+    /**
+     * Computes a causal depthwise convolution.
+     *
+     * @param convolution the checked inputs
+     * @return the output and the final state
+     */
+    default CausalConv1d.Result causalConv1d(CausalConv1d convolution) {
+        return convolution.naive();
+    }
+
+    /**
+     * Updates parameters in place by their gradients, and clears the gradients.
+     *
+     * @param step the checked inputs
+     * @return the global norm of the gradients before clipping
+     */
+    default double adamStep(AdamStep step) {
+        return step.naive();
+    }
+}

@@ -1,0 +1,190 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#include <ATen/ATen.h>
+#include <jni.h>
+
+#include <string>
+#include <vector>
+
+#include "ops/ops.h"
+
+/*
+ * The Java binding: handles in, handles out. A handle is the address of an at::Tensor; those that come in are borrowed, those that go out
+ * belong to the caller. A handle of 0 is an argument that is left out. Every C++ exception becomes a Java one.
+ */
+namespace djlmamba {
+namespace {
+
+/** Thrown when a Java exception is pending already. */
+struct JavaException {};
+
+void throw_java(JNIEnv* env, const char* type, const char* message) {
+  if (env->ExceptionCheck()) {
+    return;
+  }
+  jclass exception = env->FindClass(type);
+  if (exception != nullptr) {
+    env->ThrowNew(exception, message);
+    env->DeleteLocalRef(exception);
+  }
+}
+
+template <typename Function>
+auto guarded(JNIEnv* env, Function&& function) -> decltype(function()) {
+  constexpr const char* kEngineException = "ai/djl/engine/EngineException";
+  try {
+    return function();
+  } catch (const JavaException&) {
+    // Left pending.
+  } catch (const c10::ValueError& e) {
+    throw_java(env, "java/lang/IllegalArgumentException", e.what_without_backtrace());
+  } catch (const c10::NotImplementedError& e) {
+    throw_java(env, "java/lang/UnsupportedOperationException", e.what_without_backtrace());
+  } catch (const c10::Error& e) {
+    throw_java(env, kEngineException, e.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    throw_java(env, kEngineException, "out of native memory");
+  } catch (const std::exception& e) {
+    throw_java(env, kEngineException, e.what());
+  } catch (...) {
+    throw_java(env, kEngineException, "unknown native exception");
+  }
+  return decltype(function())();
+}
+
+void check_pending(JNIEnv* env) {
+  if (env->ExceptionCheck()) {
+    throw JavaException();
+  }
+}
+
+const at::Tensor& tensor_of(jlong handle) {
+  TORCH_CHECK_VALUE(handle != 0 && handle != -1, "a native handle is null: the array is closed, or holds no numbers");
+  return *reinterpret_cast<const at::Tensor*>(handle);
+}
+
+OptionalTensor optional_of(jlong handle) {
+  return handle == 0 ? std::nullopt : OptionalTensor(tensor_of(handle));
+}
+
+std::vector<jlong> longs_of(JNIEnv* env, jlongArray array) {
+  TORCH_CHECK_VALUE(array != nullptr, "an array of handles is null");
+  std::vector<jlong> values(env->GetArrayLength(array));
+  env->GetLongArrayRegion(array, 0, static_cast<jsize>(values.size()), values.data());
+  check_pending(env);
+  return values;
+}
+
+std::vector<at::Tensor> tensors_of(JNIEnv* env, jlongArray array) {
+  std::vector<at::Tensor> tensors;
+  for (const jlong handle : longs_of(env, array)) {
+    tensors.push_back(tensor_of(handle));
+  }
+  return tensors;
+}
+
+jlong handle_of(at::Tensor&& tensor) {
+  return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
+}
+
+void release(jlong handle) {
+  delete reinterpret_cast<at::Tensor*>(handle);
+}
+
+/** The handles of both results in a new Java array. */
+jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
+  jlongArray array = env->NewLongArray(2);
+  check_pending(env);
+  jlong handles[2] = {handle_of(std::move(std::get<0>(results))), 0};
+  try {
+    handles[1] = handle_of(std::move(std::get<1>(results)));
+    env->SetLongArrayRegion(array, 0, 2, handles);
+    check_pending(env);
+  } catch (...) {
+    release(handles[0]);
+    release(handles[1]);
+    throw;
+  }
+  return array;
+}
+
+jstring string_of(JNIEnv* env, const std::string& text) {
+  return env->NewStringUTF(text.c_str());
+}
+
+}  // namespace
+}  // namespace djlmamba
+
+using namespace djlmamba;
+
+extern "C" {
+
+JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_runningLibtorchVersion(JNIEnv* env, jclass) {
+  return guarded(env, [&] { return string_of(env, running_libtorch_version()); });
+}
+
+JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_instructionSet(JNIEnv* env, jclass) {
+  return guarded(env, [&] { return string_of(env, instruction_set()); });
+}
+
+JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_linearChoice(JNIEnv* env, jclass) {
+  return guarded(env, [&] { return string_of(env, linear_choice()); });
+}
+
+JNIEXPORT jlong JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_linear(
+    JNIEnv* env, jclass, jlong input, jlong weight, jlong bias) {
+  return guarded(env, [&] { return handle_of(djlmamba::linear(tensor_of(input), tensor_of(weight), optional_of(bias))); });
+}
+
+JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_selectiveScan(
+    JNIEnv* env, jclass, jlong u, jlong delta, jlong a, jlong b, jlong c, jlong skip, jlong gate, jlong delta_bias, jlong initial_state,
+    jboolean delta_softplus) {
+  return guarded(env, [&] {
+    return handles_of(
+        env,
+        selective_scan(
+            tensor_of(u), tensor_of(delta), tensor_of(a), tensor_of(b), tensor_of(c), optional_of(skip), optional_of(gate),
+            optional_of(delta_bias), optional_of(initial_state), delta_softplus == JNI_TRUE));
+  });
+}
+
+JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_causalConv1d(
+    JNIEnv* env, jclass, jlong x, jlong weight, jlong bias, jlong initial_state, jboolean silu) {
+  return guarded(env, [&] {
+    return handles_of(
+        env, causal_conv1d(tensor_of(x), tensor_of(weight), optional_of(bias), optional_of(initial_state), silu == JNI_TRUE));
+  });
+}
+
+JNIEXPORT jdouble JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_adamStep(
+    JNIEnv* env, jclass, jlongArray parameters, jlongArray first_moments, jlongArray second_moments, jbooleanArray decay, jlong step,
+    jdouble learning_rate, jdouble beta1, jdouble beta2, jdouble epsilon, jdouble weight_decay, jboolean decoupled,
+    jdouble max_gradient_norm, jdouble gradient_scale) {
+  return guarded(env, [&] {
+    TORCH_CHECK_VALUE(decay != nullptr, "the array of decay flags is null");
+    std::vector<jboolean> flags(env->GetArrayLength(decay));
+    env->GetBooleanArrayRegion(decay, 0, static_cast<jsize>(flags.size()), flags.data());
+    check_pending(env);
+    AdamOptions options;
+    options.step = step;
+    options.learning_rate = learning_rate;
+    options.beta1 = beta1;
+    options.beta2 = beta2;
+    options.epsilon = epsilon;
+    options.weight_decay = weight_decay;
+    options.decoupled = decoupled == JNI_TRUE;
+    options.max_gradient_norm = max_gradient_norm;
+    options.gradient_scale = gradient_scale;
+    return static_cast<jdouble>(adam_step(
+        tensors_of(env, parameters), tensors_of(env, first_moments), tensors_of(env, second_moments),
+        std::vector<bool>(flags.begin(), flags.end()), options));
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,90 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#include "ops/checks.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/util/safe_numerics.h>
+
+namespace djlmamba {
+
+void ArgumentCheck::fail(const char* name, const std::string& what) {
+  TORCH_CHECK_VALUE(false, op_, ": ", name, " ", what);
+  std::abort();  // not reached: the check throws
+}
+
+void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor) {
+  if (!tensor.defined()) {
+    fail(name, "is missing");
+  }
+  if (tensor.layout() != at::kStrided) {
+    fail(name, "is not dense");
+  }
+  if (!tensor.device().is_cpu()) {
+    fail(name, "is on " + tensor.device().str() + "; expected the CPU");
+  }
+  const at::ScalarType type = tensor.scalar_type();
+  if (type != at::kFloat && type != at::kDouble) {
+    fail(name, std::string("has type ") + c10::toString(type) + "; expected Float or Double");
+  }
+  if (leader_ == nullptr) {
+    leader_ = name;
+    type_ = type;
+  } else if (type != type_) {
+    fail(name, std::string("has type ") + c10::toString(type) + " but " + leader_ + " has " + c10::toString(type_));
+  }
+}
+
+void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape) {
+  this->tensor(name, tensor);
+  if (tensor.sizes() != shape) {
+    fail(name, c10::str("has shape ", tensor.sizes(), "; expected ", letters, " = ", shape));
+  }
+}
+
+void ArgumentCheck::optional(const char* name, const std::optional<at::Tensor>& tensor, const char* letters, at::IntArrayRef shape) {
+  if (tensor.has_value() && tensor->defined()) {
+    this->tensor(name, *tensor, letters, shape);
+  }
+}
+
+void ArgumentCheck::elements(const char* name, at::IntArrayRef sizes) {
+  uint64_t bytes = 0;
+  uint64_t total = 0;
+  if (c10::safe_multiplies_u64(sizes, &total) || c10::mul_overflows(total, uint64_t{64}, &bytes) ||
+      bytes > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    fail(name, c10::str("would have shape ", sizes, ", more than can be addressed"));
+  }
+}
+
+bool wants_gradient(std::initializer_list<std::optional<at::Tensor>> tensors) {
+  if (!at::GradMode::is_enabled()) {
+    return false;
+  }
+  for (const auto& tensor : tensors) {
+    if (tensor.has_value() && tensor->defined() && tensor->requires_grad()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void check_once_differentiable(const char* op) {
+  TORCH_CHECK_NOT_IMPLEMENTED(
+      !at::GradMode::is_enabled(), op, ": second derivatives are not available; run the backward pass without creating a graph of it");
+}
+
+at::Tensor last_axis_contiguous(const at::Tensor& tensor) {
+  if (!tensor.defined() || tensor.stride(-1) == 1 || tensor.size(-1) <= 1) {
+    return tensor;
+  }
+  return tensor.contiguous();
+}
+
+}  // namespace djlmamba

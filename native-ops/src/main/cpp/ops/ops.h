@@ -1,0 +1,72 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/library.h>
+
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+/*
+ * The ops, differentiable where an input asks for it. Each checks its arguments again, whatever the caller has checked: a wrong one raises
+ * c10::ValueError and reaches no kernel. Each is thread safe. Shapes and formulas are those of the Java class of the same name.
+ */
+namespace djlmamba {
+
+using OptionalTensor = std::optional<at::Tensor>;
+
+/** x (..., I), weight (O, I), bias (O) -> (..., O). */
+at::Tensor linear(const at::Tensor& input, const at::Tensor& weight, const OptionalTensor& bias);
+
+/** How linear computes the products of its forward and of its two gradients, as "aten" or "onednn" each. */
+std::string linear_choice();
+
+/** u, delta, gate (B, L, D); a (D, N); b, c (B, L, [G,] N); skip, delta_bias (D); states (B, D, N) -> output, final state. */
+std::tuple<at::Tensor, at::Tensor> selective_scan(
+    const at::Tensor& u, const at::Tensor& delta, const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const OptionalTensor& skip,
+    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state, bool delta_softplus);
+
+/** x (B, L, D); weight (D, W); bias (D); states (B, W - 1, D) -> output, final state. */
+std::tuple<at::Tensor, at::Tensor> causal_conv1d(
+    const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu);
+
+struct AdamOptions {
+  int64_t step = 1;
+  double learning_rate = 0;
+  double beta1 = 0;
+  double beta2 = 0;
+  double epsilon = 0;
+  double weight_decay = 0;
+  bool decoupled = true;
+  double max_gradient_norm = 0;
+  double gradient_scale = 1;
+};
+
+/** Updates the parameters by their .grad in place and zeroes the gradients. Returns the global norm before clipping. */
+double adam_step(
+    at::TensorList parameters, at::TensorList first_moments, at::TensorList second_moments, const std::vector<bool>& decay,
+    const AdamOptions& options);
+
+/** Adds the schema and the function of an op to the dispatcher. */
+void define_linear(torch::Library& library);
+void define_selective_scan(torch::Library& library);
+void define_causal_conv1d(torch::Library& library);
+void define_adam_step(torch::Library& library);
+
+/** The version of libtorch that the library was built for and, if it can be told, of the one that runs; empty if not. */
+std::string built_libtorch_version();
+std::string running_libtorch_version();
+
+/** The instruction set of the kernels in use. */
+std::string instruction_set();
+
+}  // namespace djlmamba

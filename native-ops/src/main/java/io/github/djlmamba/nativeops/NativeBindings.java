@@ -1,0 +1,60 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.nativeops;
+
+/**
+ * The functions of the library. A handle is that of a {@link ai.djl.pytorch.engine.PtNDArray}; 0
+ * stands for an argument that is left out. Handles returned belong to the caller. Usable once
+ * {@link NativeLibrary} has loaded the library.
+ */
+final class NativeBindings {
+
+    private NativeBindings() {}
+
+    /** Returns the version of the libtorch that runs, or an empty text if it does not say. */
+    static native String runningLibtorchVersion();
+
+    /** Returns the instruction set of the kernels in use. */
+    static native String instructionSet();
+
+    /** Returns how the products of linear's output and gradients are computed. */
+    static native String linearChoice();
+
+    static native long linear(long input, long weight, long bias);
+
+    static native long[] selectiveScan(
+            long u,
+            long delta,
+            long a,
+            long b,
+            long c,
+            long skip,
+            long gate,
+            long deltaBias,
+            long initialState,
+            boolean deltaSoftplus);
+
+    static native long[] causalConv1d(
+            long x, long weight, long bias, long initialState, boolean silu);
+
+    static native double adamStep(
+            long[] parameters,
+            long[] firstMoments,
+            long[] secondMoments,
+            boolean[] decay,
+            long step,
+            double learningRate,
+            double beta1,
+            double beta2,
+            double epsilon,
+            double weightDecay,
+            boolean decoupled,
+            double maxGradientNorm,
+            double gradientScale);
+}

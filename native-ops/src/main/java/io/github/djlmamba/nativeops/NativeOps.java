@@ -1,0 +1,216 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.nativeops;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.JniUtils;
+import io.github.djlmamba.ops.AdamStep;
+import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.Linear;
+import io.github.djlmamba.ops.OpsProvider;
+import io.github.djlmamba.ops.SelectiveScan;
+import java.util.List;
+import java.util.function.Function;
+import org.apiguardian.api.API;
+
+/**
+ * The provider that runs the ops in C++, on the libtorch that DJL has loaded.
+ *
+ * <p>It takes float32 and float64 arrays on the CPU. Where the library cannot be loaded it says why,
+ * and another provider is used. Results are differentiable once; a graph of the backward pass is
+ * refused, except for linear. For equal inputs and an equal number of threads they are bitwise
+ * repeatable. Thread safe.
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public final class NativeOps implements OpsProvider {
+
+    /** The name of this provider. */
+    public static final String NAME = "native";
+
+    /** Made by the service lookup. */
+    public NativeOps() {}
+
+    /** {@inheritDoc} */
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public int priority() {
+        return 100;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public boolean supports(Device device, DataType dataType) {
+        return !device.isGpu()
+                && Device.Type.CPU.equals(device.getDeviceType())
+                && (dataType == DataType.FLOAT32 || dataType == DataType.FLOAT64);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public String unavailableReason() {
+        return NativeLibrary.load().reason();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public String description() {
+        NativeLibrary library = NativeLibrary.load();
+        if (library.reason() != null) {
+            return NAME + ": " + library.reason();
+        }
+        return NAME
+                + ": C++ ops on libtorch "
+                + library.libtorchVersion()
+                + ", instruction set "
+                + NativeBindings.instructionSet()
+                + ", linear by "
+                + NativeBindings.linearChoice();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray linear(Linear linear) {
+        NativeLibrary.require();
+        return array(
+                "linear",
+                linear.input(),
+                NativeBindings.linear(
+                        handle("linear", "input", linear.input()),
+                        handle("linear", "weight", linear.weight()),
+                        optionalHandle("linear", "bias", linear.bias())));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public SelectiveScan.Result selectiveScan(SelectiveScan scan) {
+        NativeLibrary.require();
+        String op = "selective scan";
+        long[] handles =
+                NativeBindings.selectiveScan(
+                        handle(op, "u", scan.u()),
+                        handle(op, "delta", scan.delta()),
+                        handle(op, "a", scan.a()),
+                        handle(op, "b", scan.b()),
+                        handle(op, "c", scan.c()),
+                        optionalHandle(op, "skip", scan.skip()),
+                        optionalHandle(op, "gate", scan.gate()),
+                        optionalHandle(op, "deltaBias", scan.deltaBias()),
+                        optionalHandle(op, "initialState", scan.initialState()),
+                        scan.deltaSoftplus());
+        NDArray[] results = arrays(op, scan.u(), handles);
+        return new SelectiveScan.Result(results[0], results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public CausalConv1d.Result causalConv1d(CausalConv1d convolution) {
+        NativeLibrary.require();
+        String op = "causal conv1d";
+        long[] handles =
+                NativeBindings.causalConv1d(
+                        handle(op, "x", convolution.x()),
+                        handle(op, "weight", convolution.weight()),
+                        optionalHandle(op, "bias", convolution.bias()),
+                        optionalHandle(op, "initialState", convolution.initialState()),
+                        convolution.silu());
+        NDArray[] results = arrays(op, convolution.x(), handles);
+        return new CausalConv1d.Result(results[0], results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public double adamStep(AdamStep step) {
+        NativeLibrary.require();
+        List<AdamStep.Slot> slots = step.slots();
+        boolean[] decay = new boolean[slots.size()];
+        for (int i = 0; i < decay.length; i++) {
+            decay[i] = slots.get(i).decay();
+        }
+        AdamStep.Options options = step.options();
+        return NativeBindings.adamStep(
+                handles(slots, "parameter", AdamStep.Slot::parameter),
+                handles(slots, "firstMoment", AdamStep.Slot::firstMoment),
+                handles(slots, "secondMoment", AdamStep.Slot::secondMoment),
+                decay,
+                step.step(),
+                options.learningRate(),
+                options.beta1(),
+                options.beta2(),
+                options.epsilon(),
+                options.weightDecay(),
+                options.decoupled(),
+                options.maxGradientNorm(),
+                options.gradientScale());
+    }
+
+    private static long[] handles(
+            List<AdamStep.Slot> slots, String name, Function<AdamStep.Slot, NDArray> part) {
+        long[] handles = new long[slots.size()];
+        for (int i = 0; i < handles.length; i++) {
+            handles[i] = handle("Adam step", name, part.apply(slots.get(i)));
+        }
+        return handles;
+    }
+
+    private static long optionalHandle(String op, String name, NDArray array) {
+        return array == null ? 0 : handle(op, name, array);
+    }
+
+    private static long handle(String op, String name, NDArray array) {
+        return torch(op, name, array).getHandle();
+    }
+
+    private static PtNDArray torch(String op, String name, NDArray array) {
+        if (array instanceof PtNDArray torch) {
+            return torch;
+        }
+        throw new IllegalArgumentException(
+                op
+                        + ": "
+                        + name
+                        + " is a "
+                        + (array == null ? null : array.getClass().getName())
+                        + "; the native ops take arrays of DJL's PyTorch engine");
+    }
+
+    private static NDArray array(String op, NDArray leader, long handle) {
+        return arrays(op, leader, new long[] {handle})[0];
+    }
+
+    /** Gives the handles an owner: the leading input's manager. Nothing leaks if it is closed. */
+    private static NDArray[] arrays(String op, NDArray leader, long[] handles) {
+        NDArray[] arrays = new NDArray[handles.length];
+        int owned = 0;
+        try {
+            PtNDManager manager = torch(op, "the first input", leader).getManager();
+            while (owned < handles.length) {
+                arrays[owned] = new PtNDArray(manager, handles[owned]);
+                owned++;
+            }
+            return arrays;
+        } finally {
+            for (int i = 0; owned < handles.length && i < handles.length; i++) {
+                if (i < owned) {
+                    arrays[i].close();
+                } else {
+                    JniUtils.deleteNDArray(handles[i]);
+                }
+            }
+        }
+    }
+}
