@@ -19,57 +19,44 @@ constexpr int kBackwardSlab = 8;
 constexpr int kBackwardSlab = 4;
 #endif
 
-/* Scratch that a segment may take, so that it stays in a second-level cache beside the rows that stream through. */
-constexpr size_t kSegmentBytes = 1024 << 10;
-constexpr int64_t kMaxPacksPerSegment = 64;
+/* Parameters, gradients of states and sums of a segment stay in a second-level cache. */
+constexpr size_t kSegmentBytes = 768 << 10;
 
 template <typename T>
 struct BackwardScratch {
   PackedParameters<T> parameters;
-  /* [pack][time][lane], the time axis one longer than a tile: a power of two would map all packs to a few cache sets. */
+  T* d_skip;               // [pack][lane]
+  T* d_delta_bias;         // [pack][lane]
+  T* d_states;             // [pack][state][lane]: gradient of the states before the current step
+  T* d_a;                  // [pack][state][lane]
+  /* Of one pack and tile, [time][lane]: */
   T* delta;
   T* u;
-  T* d_y;          // the gradient of y: that of out, gated
-  T* d_delta;      // what the states add to the gradient of delta'
-  T* d_u;          // that of u
-  T* y;            // only with a gate
-  T* d_z_factor;   // only with a gate: the gradient of z is y times this
-  T* softplus_derivative;  // only with the softplus
-  T* largest_delta;  // [pack][lane] over the tile
-  T* d_skip;         // [pack][lane]
-  T* d_delta_bias;   // [pack][lane]
-  T* d_states;       // [pack][state][lane]: gradient of the states before the current step
-  T* d_a;            // [pack][state][lane]
-  /* Of one pack and tile: */
-  T* initial;        // [state][lane]
-  T* history;        // [time + 1][slab][lane] states
-  T* decay;          // [time][slab][lane]
+  T* d_y;                  // the gradient of y: that of out, gated
+  T* d_delta;              // the gradient of delta'
+  T* d_u;
+  T* y;
+  T* d_z_factor;           // the gradient of z is y times this
+  T* softplus_derivative;
+  T* initial;              // [state][lane]
+  T* history;              // [time + 1][slab][lane] states
+  T* decay;                // [time][slab][lane]
   /* Sums over the packs of one block, lanes still apart; a whole number of squares of vectors for sum_lanes(). */
-  T* d_b;            // [time][state][lane]
+  T* d_b;                  // [time][state][lane]
   T* d_c;
-  T* row;            // [time][state]
-  int64_t pack_stride;
+  T* row;                  // [time][state]
   int64_t row_vectors;
 
-  void take(Arena& arena, int64_t packs, int64_t tile, const SelectiveScanInputs<T>& in) {
+  void take(Arena& arena, int64_t packs, int64_t tile, int64_t states) {
     constexpr int kLanes = Simd<T>::kLanes;
-    const int64_t states = in.sizes.states;
-    pack_stride = (tile + 1) * kLanes;
     row_vectors = (tile * states + kLanes - 1) / kLanes * kLanes;
     parameters.take(arena, packs, states);
-    delta = arena.take<T>(packs * pack_stride);
-    u = arena.take<T>(packs * pack_stride);
-    d_y = arena.take<T>(packs * pack_stride);
-    d_delta = arena.take<T>(packs * pack_stride);
-    d_u = arena.take<T>(packs * pack_stride);
-    y = arena.take<T>(in.z.data == nullptr ? 0 : packs * pack_stride);
-    d_z_factor = arena.take<T>(in.z.data == nullptr ? 0 : packs * pack_stride);
-    softplus_derivative = arena.take<T>(in.softplus ? packs * pack_stride : 0);
-    largest_delta = arena.take<T>(packs * kLanes);
     d_skip = arena.take<T>(packs * kLanes);
     d_delta_bias = arena.take<T>(packs * kLanes);
     d_states = arena.take<T>(packs * states * kLanes);
     d_a = arena.take<T>(packs * states * kLanes);
+    T** const tile_arrays[] = {&delta, &u, &d_y, &d_delta, &d_u, &y, &d_z_factor, &softplus_derivative};
+    for (T** array : tile_arrays) *array = arena.take<T>(tile * kLanes);
     initial = arena.take<T>(states * kLanes);
     history = arena.take<T>((tile + 1) * kBackwardSlab * kLanes);
     decay = arena.take<T>(tile * kBackwardSlab * kLanes);
@@ -79,71 +66,75 @@ struct BackwardScratch {
   }
 };
 
-/** Reads a tile's rows in order into packs. */
-template <typename T, bool kSoftplus, bool kGate>
-void pack_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t packs, const BackwardScratch<T>& s) {
+/** Reads one pack and tile, and starts y and the gradients of delta' and u. Returns the largest |delta'|, which may pass over a NaN. */
+template <typename T, bool kSoftplus, bool kGate, bool kWhole>
+T read_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t steps, const PackChannels& channels, Vec<T> skip, Vec<T> bias,
+            const BackwardScratch<T>& scratch) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const SelectiveScanInputs<T>& in = f.in;
-  memset(s.largest_delta, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
-  for (int64_t t = begin; t < end; ++t) {
-    const T* u_row = in.u.data + batch * in.u.batch_stride + t * in.u.length_stride;
-    const T* delta_row = in.delta.data + batch * in.delta.batch_stride + t * in.delta.length_stride;
-    const T* d_out_row = f.d_out.data + batch * f.d_out.batch_stride + t * f.d_out.length_stride;
-    const T* z_row = kGate ? in.z.data + batch * in.z.batch_stride + t * in.z.length_stride : nullptr;
-    for (int64_t p = 0; p < packs; ++p) {
-      const PackChannels channels = s.parameters.channels[p];
-      const int64_t at = p * s.pack_stride + (t - begin) * kLanes;
-      const Vec<T> skip = load(s.parameters.skip + p * kLanes);
-      const Vec<T> u = load_first(u_row + channels.first, channels.count);
-      Vec<T> d_y = load_first(d_out_row + channels.first, channels.count);
-      Vec<T> delta = load_first(delta_row + channels.first, channels.count) + load(s.parameters.delta_bias + p * kLanes);
-      if constexpr (kSoftplus) {
-        store<T>(s.softplus_derivative + at, softplus_derivative(delta));
-        delta = softplus(delta);
-      }
-      if constexpr (kGate) {
-        const Vec<T> z = load_first(z_row + channels.first, channels.count);
-        const Vec<T> gate = sigmoid<T>(z);
-        store<T>(s.y + at, skip * u);
-        store<T>(s.d_z_factor + at, d_y * gate * (T(1) + z * (T(1) - gate)));
-        d_y = d_y * z * gate;
-      }
-      T* largest = s.largest_delta + p * kLanes;
-      store<T>(largest, max(kSoftplus ? delta : abs(delta), load(largest)));
-      store<T>(s.delta + at, delta);
-      store<T>(s.u + at, u);
-      store<T>(s.d_y + at, d_y);
-      store<T>(s.d_delta + at, Vec<T>{});
-      store<T>(s.d_u + at, skip * d_y);
+  const BackwardScratch<T> s = scratch;
+  const int count = channels.count;
+  Rows u_rows = rows_at(f.in.u, batch, begin, channels.first);
+  Rows delta_rows = rows_at(f.in.delta, batch, begin, channels.first);
+  Rows d_out_rows = rows_at(f.d_out, batch, begin, channels.first);
+  Rows z_rows = rows_at(f.in.z, batch, begin, channels.first);
+  Vec<T> largest = {};
+  for (int64_t t = 0; t < steps; ++t) {
+    const int64_t at = t * kLanes;
+    const Vec<T> u = load_lanes<T, kWhole>(reinterpret_cast<const T*>(u_rows.next), count);
+    Vec<T> x = load_lanes<T, kWhole>(reinterpret_cast<const T*>(delta_rows.next), count) + bias;
+    Vec<T> d_y = load_lanes<T, kWhole>(reinterpret_cast<const T*>(d_out_rows.next), count);
+    if constexpr (kSoftplus) {
+      store<T>(s.softplus_derivative + at, softplus_derivative(x));
+      x = softplus(x);
     }
+    if constexpr (kGate) {
+      const Vec<T> z = load_lanes<T, kWhole>(reinterpret_cast<const T*>(z_rows.next), count);
+      const Vec<T> gate = sigmoid<T>(z);
+      store<T>(s.y + at, skip * u);
+      store<T>(s.d_z_factor + at, d_y * gate * fmadd(z, T(1) - gate, set1(T(1))));
+      d_y = d_y * (z * gate);
+      z_rows.next += z_rows.step;
+    }
+    largest = max(kSoftplus ? x : abs(x), largest);
+    store<T>(s.delta + at, x);
+    store<T>(s.u + at, u);
+    store<T>(s.d_y + at, d_y);
+    store<T>(s.d_delta + at, Vec<T>{});
+    store<T>(s.d_u + at, skip * d_y);
+    u_rows.next += u_rows.step;
+    delta_rows.next += delta_rows.step;
+    d_out_rows.next += d_out_rows.step;
   }
+  return largest_lane<T>(largest);
 }
 
-/** Turns a tile's packed results into the gradients of the sequences, and sums those of skip and delta_bias. */
-template <typename T>
-void unpack_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t packs, const BackwardScratch<T>& s) {
+/** Writes the gradients of the sequences of one pack and tile, and adds to those of skip and delta_bias. */
+template <typename T, bool kSoftplus, bool kWhole>
+void write_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t steps, const PackChannels& channels, T* d_skip_sum,
+                T* d_delta_bias_sum, const BackwardScratch<T>& scratch) {
   constexpr int kLanes = Simd<T>::kLanes;
-  for (int64_t t = begin; t < end; ++t) {
-    T* d_u_row = f.d_u.data == nullptr ? nullptr : f.d_u.data + batch * f.d_u.batch_stride + t * f.d_u.length_stride;
-    T* d_delta_row = f.d_delta.data == nullptr ? nullptr : f.d_delta.data + batch * f.d_delta.batch_stride + t * f.d_delta.length_stride;
-    T* d_z_row = f.d_z.data == nullptr ? nullptr : f.d_z.data + batch * f.d_z.batch_stride + t * f.d_z.length_stride;
-    for (int64_t p = 0; p < packs; ++p) {
-      const PackChannels channels = s.parameters.channels[p];
-      const int64_t at = p * s.pack_stride + (t - begin) * kLanes;
-      Vec<T> d_delta = load(s.d_delta + at);
-      if (f.in.softplus) d_delta = d_delta * load(s.softplus_derivative + at);
-      T* d_delta_bias = s.d_delta_bias + p * kLanes;
-      store<T>(d_delta_bias, load(d_delta_bias) + d_delta);
-      T* d_skip = s.d_skip + p * kLanes;
-      store<T>(d_skip, fmadd(load(s.d_y + at), load(s.u + at), load(d_skip)));
-      if (d_delta_row != nullptr) store_first<T>(d_delta_row + channels.first, d_delta, channels.count);
-      if (d_u_row != nullptr) store_first<T>(d_u_row + channels.first, load(s.d_u + at), channels.count);
-      if (d_z_row != nullptr) {
-        const Vec<T> d_z = load(s.y + at) * load(s.d_z_factor + at);
-        store_first<T>(d_z_row + channels.first, d_z, channels.count);
-      }
-    }
+  const BackwardScratch<T> s = scratch;
+  const int count = channels.count;
+  Rows d_u_rows = rows_at(f.d_u, batch, begin, channels.first);
+  Rows d_delta_rows = rows_at(f.d_delta, batch, begin, channels.first);
+  Rows d_z_rows = rows_at(f.d_z, batch, begin, channels.first);
+  Vec<T> d_skip = load(d_skip_sum);
+  Vec<T> d_delta_bias = load(d_delta_bias_sum);
+  for (int64_t t = 0; t < steps; ++t) {
+    const int64_t at = t * kLanes;
+    Vec<T> d_delta = load(s.d_delta + at);
+    if constexpr (kSoftplus) d_delta = d_delta * load(s.softplus_derivative + at);
+    d_delta_bias = d_delta_bias + d_delta;
+    d_skip = fmadd(load(s.d_y + at), load(s.u + at), d_skip);
+    if (d_delta_rows.next != 0) store_lanes<T, kWhole>(reinterpret_cast<T*>(d_delta_rows.next), d_delta, count);
+    if (d_u_rows.next != 0) store_lanes<T, kWhole>(reinterpret_cast<T*>(d_u_rows.next), load(s.d_u + at), count);
+    if (d_z_rows.next != 0) store_lanes<T, kWhole>(reinterpret_cast<T*>(d_z_rows.next), load(s.y + at) * load(s.d_z_factor + at), count);
+    d_delta_rows.next += d_delta_rows.step;
+    d_u_rows.next += d_u_rows.step;
+    d_z_rows.next += d_z_rows.step;
   }
+  store<T>(d_skip_sum, d_skip);
+  store<T>(d_delta_bias_sum, d_delta_bias);
 }
 
 /** One pack over one tile: first the states again from the tile's checkpoint, then their gradients backwards in time. */
@@ -169,6 +160,8 @@ struct BackwardScan {
   T* d_u;
   T* d_b;
   T* d_c;
+  Prefetch inputs_ahead;
+  Prefetch outputs_ahead;
 
   template <int kStates>
   void run(int64_t first) const {
@@ -179,7 +172,9 @@ struct BackwardScan {
   template <int kStates>
   __attribute__((noinline)) void recompute(int64_t first) const {
     constexpr int kLanes = Simd<T>::kLanes;
-    const T* const a_slab = a + first * kLanes;
+    const T* a_slab = a + first * kLanes;
+    DJLMAMBA_ONE_BASE(a_slab);
+    Prefetch rows = inputs_ahead;
     const T* x_step = delta;
     const T* u_step = u;
     T* y_step = y;
@@ -196,6 +191,7 @@ struct BackwardScan {
       store<T>(history_step + n * kLanes, h[n]);
     }
     for (int64_t left = steps; left > 0; --left) {
+      prefetch_step(rows);
       history_step += kStates * kLanes;
       const Vec<T> x = load(x_step);
       const Vec<T> xu = x * load(u_step);
@@ -227,7 +223,9 @@ struct BackwardScan {
     constexpr int kLanes = Simd<T>::kLanes;
     const int64_t last = steps - 1;
     const int64_t states_step = states * kLanes;
-    const T* const a_slab = a + first * kLanes;
+    const T* a_slab = a + first * kLanes;
+    DJLMAMBA_ONE_BASE(a_slab);
+    Prefetch rows = outputs_ahead;
     const T* x_step = delta + last * kLanes;
     const T* u_step = u + last * kLanes;
     const T* d_y_step = d_y + last * kLanes;
@@ -251,6 +249,7 @@ struct BackwardScan {
       h[n] = load(history_step + (kStates + n) * kLanes);
     }
     for (int64_t left = steps; left > 0; --left) {
+      prefetch_step(rows);
       const Vec<T> x = load(x_step);
       const Vec<T> u_t = load(u_step);
       const Vec<T> d_y_t = load(d_y_step);
@@ -294,8 +293,10 @@ struct BackwardScan {
 };
 
 template <typename T, bool kInRange, bool kWantY>
-void scan_pack(const SelectiveScanInputs<T>& in, int64_t batch, int64_t begin, int64_t end, int64_t p, const BackwardScratch<T>& s) {
+void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const BackwardScratch<T>& s,
+               const NextPack& next) {
   constexpr int kLanes = Simd<T>::kLanes;
+  const SelectiveScanInputs<T>& in = f.in;
   const int64_t states = in.sizes.states;
   const int64_t group = s.parameters.channels[p].group;
   const BackwardScan<T, kInRange, kWantY> scan = {
@@ -303,10 +304,10 @@ void scan_pack(const SelectiveScanInputs<T>& in, int64_t batch, int64_t begin, i
       states,
       s.parameters.a + p * states * kLanes,
       s.initial,
-      s.delta + p * s.pack_stride,
-      s.u + p * s.pack_stride,
-      s.d_y + p * s.pack_stride,
-      kWantY ? s.y + p * s.pack_stride : nullptr,
+      s.delta,
+      s.u,
+      s.d_y,
+      s.y,
       in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + group * in.b.group_stride,
       in.b.length_stride,
       in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + group * in.c.group_stride,
@@ -315,15 +316,42 @@ void scan_pack(const SelectiveScanInputs<T>& in, int64_t batch, int64_t begin, i
       s.decay,
       s.d_states + p * states * kLanes,
       s.d_a + p * states * kLanes,
-      s.d_delta + p * s.pack_stride,
-      s.d_u + p * s.pack_stride,
+      s.d_delta,
+      s.d_u,
       s.d_b,
-      s.d_c};
+      s.d_c,
+      {{rows_at(in.u, batch, next.t, next.channel), rows_at(in.delta, batch, next.t, next.channel), rows_at(in.z, batch, next.t, next.channel),
+        rows_at(f.d_out, batch, next.t, next.channel)}},
+      {{rows_at(f.d_u, batch, next.t, next.channel), rows_at(f.d_delta, batch, next.t, next.channel),
+        rows_at(f.d_z, batch, next.t, next.channel), {0, 0}}}};
   for_each_slab_from<kBackwardSlab>(0, states, scan);
 }
 
+template <typename T, bool kSoftplus, bool kGate, bool kWhole>
+void backward_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const BackwardScratch<T>& s,
+                   const NextPack& next) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const PackChannels& channels = s.parameters.channels[p];
+  const T largest = read_tile<T, kSoftplus, kGate, kWhole>(f, batch, begin, end - begin, channels, load(s.parameters.skip + p * kLanes),
+                                                           load(s.parameters.delta_bias + p * kLanes), s);
+  const bool want_y = kGate && f.d_z.data != nullptr;
+  /* Written so that a NaN takes the form that is right for every input. */
+  if (largest * s.parameters.a_largest[p] <= kExp2Range<T>) {
+    (want_y ? scan_pack<T, true, true> : scan_pack<T, true, false>)(f, batch, begin, end, p, s, next);
+  } else {
+    (want_y ? scan_pack<T, false, true> : scan_pack<T, false, false>)(f, batch, begin, end, p, s, next);
+  }
+  write_tile<T, kSoftplus, kWhole>(f, batch, begin, end - begin, channels, s.d_skip + p * kLanes, s.d_delta_bias + p * kLanes, s);
+}
+
 template <typename T>
-using ScanPack = void (*)(const SelectiveScanInputs<T>&, int64_t, int64_t, int64_t, int64_t, const BackwardScratch<T>&);
+using BackwardPack = void (*)(const SelectiveScanBackward<T>&, int64_t, int64_t, int64_t, int64_t, const BackwardScratch<T>&, const NextPack&);
+
+template <typename T, bool kWhole>
+BackwardPack<T> backward_pack_for(const SelectiveScanInputs<T>& in) {
+  if (in.softplus) return in.z.data != nullptr ? backward_pack<T, true, true, kWhole> : backward_pack<T, true, false, kWhole>;
+  return in.z.data != nullptr ? backward_pack<T, false, true, kWhole> : backward_pack<T, false, false, kWhole>;
+}
 
 /** Sums the lanes of a block's d_b or d_c of one tile, and writes the rows to the gradient itself or, of several blocks, to their partial sums. */
 template <typename T>
@@ -355,19 +383,15 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
   const int64_t length = in.sizes.length;
   const int64_t pack_states = states * kLanes;
   const SelectiveScanGeometry geometry = selective_scan_geometry(in.sizes, kLanes);
-  const bool gate = in.z.data != nullptr;
-  const bool want_y = f.d_z.data != nullptr;
+  const BackwardPack<T> whole_pack = backward_pack_for<T, true>(in);
+  const BackwardPack<T> part_pack = backward_pack_for<T, false>(in);
 
   BackwardScratch<T> s;
+  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / (3 * static_cast<size_t>(pack_states) * sizeof(T)));
   Arena measure = {nullptr, 0};
-  s.take(measure, 16, geometry.tile, in);
-  int64_t max_packs = static_cast<int64_t>(16 * kSegmentBytes / measure.bytes);
-  max_packs = max_packs < kMaxPacksPerSegment ? max_packs : kMaxPacksPerSegment;
-  max_packs = max_packs < geometry.packs_per_block ? geometry.packs_per_block : max_packs;
-  measure = {nullptr, 0};
-  s.take(measure, max_packs, geometry.tile, in);
+  s.take(measure, max_packs, geometry.tile, states);
   Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
-  s.take(arena, max_packs, geometry.tile, in);
+  s.take(arena, max_packs, geometry.tile, states);
   const size_t row_bytes = static_cast<size_t>(s.row_vectors * kLanes) * sizeof(T);
 
   for (int64_t block = block_begin; block < block_end;) {
@@ -379,53 +403,31 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
     memset(s.d_a, 0, static_cast<size_t>(packs * pack_states) * sizeof(T));
     memset(s.d_skip, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
     memset(s.d_delta_bias, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
-    memset(s.d_states, 0, static_cast<size_t>(packs * pack_states) * sizeof(T));
-    if (f.d_final_state.data != nullptr) {
-      for (int64_t p = 0; p < packs; ++p) {
-        const PackChannels channels = s.parameters.channels[p];
-        pack_columns(f.d_final_state.data + batch * f.d_final_state.batch_stride + channels.first * f.d_final_state.row_stride,
-                     f.d_final_state.row_stride, channels.count, states, T(1), s.d_states + p * pack_states);
-      }
-    }
+    pack_states_or_zeros(f.d_final_state, batch, s.parameters.channels, packs, states, s.d_states);
     for (int64_t tile = geometry.tiles - 1; tile >= 0; --tile) {
       const int64_t begin = tile * geometry.tile;
       const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
-      if (in.softplus) {
-        gate ? pack_tile<T, true, true>(f, batch, begin, end, packs, s) : pack_tile<T, true, false>(f, batch, begin, end, packs, s);
-      } else {
-        gate ? pack_tile<T, false, true>(f, batch, begin, end, packs, s) : pack_tile<T, false, false>(f, batch, begin, end, packs, s);
-      }
       for (int64_t b = segment.block_begin; b < segment.block_end; ++b) {
         memset(s.d_b, 0, row_bytes);
         memset(s.d_c, 0, row_bytes);
-        const int64_t first_pack = first_pack_of_block(geometry, b);
-        const int64_t last_pack = end_pack_of_block(geometry, b);
-        for (int64_t pack = first_pack; pack < last_pack; ++pack) {
+        const int64_t end_pack = end_pack_of_block(geometry, b);
+        for (int64_t pack = first_pack_of_block(geometry, b); pack < end_pack; ++pack) {
           const int64_t p = pack - segment.pack_begin;
           memcpy(s.initial, f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + pack) * pack_states,
                  static_cast<size_t>(pack_states) * sizeof(T));
-          /* Written so that a NaN takes the form that is right for every input. */
-          const bool in_range = largest_lane<T>(load(s.largest_delta + p * kLanes)) * s.parameters.a_largest[p] <= kExp2Range<T>;
-          const ScanPack<T> scan = in_range ? (want_y ? scan_pack<T, true, true> : scan_pack<T, true, false>)
-                                            : (want_y ? scan_pack<T, false, true> : scan_pack<T, false, false>);
-          scan(in, batch, begin, end, p, s);
+          const bool whole = s.parameters.channels[p].count == kLanes;
+          const NextPack next = next_pack(s.parameters.channels, p, packs, begin, begin - geometry.tile);
+          (whole ? whole_pack : part_pack)(f, batch, begin, end, p, s, next);
         }
         write_rows(f, geometry, batch, b, begin, end, s.d_b, s.row, geometry.d_b_offset, f.d_b);
         write_rows(f, geometry, batch, b, begin, end, s.d_c, s.row, geometry.d_c_offset, f.d_c);
       }
-      unpack_tile(f, batch, begin, end, packs, s);
     }
     const int64_t at = batch * geometry.packs_per_batch + segment.pack_begin;
     memcpy(f.workspace + geometry.d_a_offset + at * pack_states, s.d_a, static_cast<size_t>(packs * pack_states) * sizeof(T));
     memcpy(f.workspace + geometry.d_skip_offset + at * kLanes, s.d_skip, static_cast<size_t>(packs * kLanes) * sizeof(T));
     memcpy(f.workspace + geometry.d_delta_bias_offset + at * kLanes, s.d_delta_bias, static_cast<size_t>(packs * kLanes) * sizeof(T));
-    if (f.d_initial_state.data != nullptr) {
-      for (int64_t p = 0; p < packs; ++p) {
-        const PackChannels channels = s.parameters.channels[p];
-        unpack_columns(s.d_states + p * pack_states, f.d_initial_state.row_stride, channels.count, states,
-                       f.d_initial_state.data + batch * f.d_initial_state.batch_stride + channels.first * f.d_initial_state.row_stride);
-      }
-    }
+    unpack_states(s.d_states, batch, s.parameters.channels, packs, states, f.d_initial_state);
   }
 }
 

@@ -19,72 +19,60 @@ constexpr int kForwardSlab = 16;
 constexpr int kForwardSlab = 4;
 #endif
 
-/* Scratch that a segment may take, so that it stays in a second-level cache beside the rows that stream through. */
-constexpr size_t kSegmentBytes = 768 << 10;
-constexpr int64_t kMaxPacksPerSegment = 64;
+/* Parameters and states of a segment stay in a second-level cache. */
+constexpr size_t kSegmentBytes = 512 << 10;
 
 template <typename T>
 struct ForwardScratch {
   PackedParameters<T> parameters;
-  /* [pack][time][lane], the time axis one longer than a tile: a power of two would map all packs to a few cache sets. */
+  T* states;   // [pack][state][lane]
+  /* Of one pack and tile, [time][lane]: */
   T* delta;
   T* delta_u;
   T* y;
-  T* largest_delta;  // [pack][lane] over the tile
-  T* states;         // [pack][state][lane]
-  int64_t pack_stride;
 
   void take(Arena& arena, int64_t packs, int64_t tile, int64_t states_count) {
     constexpr int kLanes = Simd<T>::kLanes;
-    pack_stride = (tile + 1) * kLanes;
     parameters.take(arena, packs, states_count);
-    delta = arena.take<T>(packs * pack_stride);
-    delta_u = arena.take<T>(packs * pack_stride);
-    y = arena.take<T>(packs * pack_stride);
-    largest_delta = arena.take<T>(packs * kLanes);
     states = arena.take<T>(packs * states_count * kLanes);
+    delta = arena.take<T>(tile * kLanes);
+    delta_u = arena.take<T>(tile * kLanes);
+    y = arena.take<T>(tile * kLanes);
   }
 };
 
-/** Reads a tile's rows in order: delta' and delta' u into packs, y starts as skip u. */
-template <typename T, bool kSoftplus>
-void pack_tile(const SelectiveScanInputs<T>& in, int64_t batch, int64_t begin, int64_t end, int64_t packs, const ForwardScratch<T>& s) {
+/** Reads delta' and delta' u of one pack and tile, and starts y as skip u. Returns the largest |delta'|, which may pass over a NaN. */
+template <typename T, bool kSoftplus, bool kWhole>
+T read_tile(Rows u_rows, Rows delta_rows, int64_t steps, int count, Vec<T> skip, Vec<T> bias, T* delta, T* delta_u, T* y) {
   constexpr int kLanes = Simd<T>::kLanes;
-  memset(s.largest_delta, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
-  for (int64_t t = begin; t < end; ++t) {
-    const T* u_row = in.u.data + batch * in.u.batch_stride + t * in.u.length_stride;
-    const T* delta_row = in.delta.data + batch * in.delta.batch_stride + t * in.delta.length_stride;
-    for (int64_t p = 0; p < packs; ++p) {
-      const PackChannels channels = s.parameters.channels[p];
-      const int64_t at = p * s.pack_stride + (t - begin) * kLanes;
-      const Vec<T> u = load_first(u_row + channels.first, channels.count);
-      Vec<T> delta = load_first(delta_row + channels.first, channels.count) + load(s.parameters.delta_bias + p * kLanes);
-      if constexpr (kSoftplus) delta = softplus(delta);
-      T* largest = s.largest_delta + p * kLanes;
-      store<T>(largest, max(kSoftplus ? delta : abs(delta), load(largest)));
-      store<T>(s.delta + at, delta);
-      store<T>(s.delta_u + at, delta * u);
-      store<T>(s.y + at, load(s.parameters.skip + p * kLanes) * u);
-    }
+  Vec<T> largest = {};
+  for (int64_t t = 0; t < steps; ++t) {
+    const Vec<T> u = load_lanes<T, kWhole>(reinterpret_cast<const T*>(u_rows.next), count);
+    Vec<T> x = load_lanes<T, kWhole>(reinterpret_cast<const T*>(delta_rows.next), count) + bias;
+    if constexpr (kSoftplus) x = softplus(x);
+    largest = max(kSoftplus ? x : abs(x), largest);
+    store<T>(delta + t * kLanes, x);
+    store<T>(delta_u + t * kLanes, x * u);
+    store<T>(y + t * kLanes, skip * u);
+    u_rows.next += u_rows.step;
+    delta_rows.next += delta_rows.step;
   }
+  return largest_lane<T>(largest);
 }
 
-/** Gates a tile's y and writes it out. */
-template <typename T>
-void unpack_tile(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t packs, const ForwardScratch<T>& s) {
+/** Gates y of one pack and tile and writes it out. */
+template <typename T, bool kGate, bool kWhole>
+void write_tile(Rows z_rows, Rows out_rows, int64_t steps, int count, const T* y) {
   constexpr int kLanes = Simd<T>::kLanes;
-  for (int64_t t = begin; t < end; ++t) {
-    T* out_row = f.out.data + batch * f.out.batch_stride + t * f.out.length_stride;
-    const T* z_row = f.in.z.data == nullptr ? nullptr : f.in.z.data + batch * f.in.z.batch_stride + t * f.in.z.length_stride;
-    for (int64_t p = 0; p < packs; ++p) {
-      const PackChannels channels = s.parameters.channels[p];
-      Vec<T> y = load(s.y + p * s.pack_stride + (t - begin) * kLanes);
-      if (z_row != nullptr) {
-        const Vec<T> z = load_first(z_row + channels.first, channels.count);
-        y = y * (z * sigmoid<T>(z));
-      }
-      store_first<T>(out_row + channels.first, y, channels.count);
+  for (int64_t t = 0; t < steps; ++t) {
+    Vec<T> value = load(y + t * kLanes);
+    if constexpr (kGate) {
+      const Vec<T> z = load_lanes<T, kWhole>(reinterpret_cast<const T*>(z_rows.next), count);
+      value = value * (z * sigmoid<T>(z));
+      z_rows.next += z_rows.step;
     }
+    store_lanes<T, kWhole>(reinterpret_cast<T*>(out_rows.next), value, count);
+    out_rows.next += out_rows.step;
   }
 }
 
@@ -101,11 +89,14 @@ struct ForwardScan {
   int64_t b_stride;
   const T* c;
   int64_t c_stride;
+  Prefetch ahead;
 
   template <int kStates>
-  __attribute__((noinline)) void run(int64_t first) const {
+  __attribute__((noinline)) void run(int64_t first) {
     constexpr int kLanes = Simd<T>::kLanes;
-    const T* const a_slab = a + first * kLanes;
+    const T* a_slab = a + first * kLanes;
+    DJLMAMBA_ONE_BASE(a_slab);
+    Prefetch rows = ahead;
     const T* x_step = delta;
     const T* xu_step = delta_u;
     T* y_step = y;
@@ -118,6 +109,7 @@ struct ForwardScan {
 #pragma GCC unroll 16
     for (int n = 0; n < kStates; ++n) h[n] = load(states_slab + n * kLanes);
     for (int64_t left = steps; left > 0; --left) {
+      prefetch_step(rows);
       const Vec<T> x = load(x_step);
       const Vec<T> xu = load(xu_step);
       Vec<T> sums[2] = {load(y_step), Vec<T>{}};
@@ -140,23 +132,48 @@ struct ForwardScan {
   }
 };
 
-template <typename T, bool kInRange>
-void scan_pack(const SelectiveScanInputs<T>& in, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s) {
+template <typename T, bool kSoftplus, bool kGate, bool kWhole>
+void forward_pack(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
+                  const NextPack& next) {
   constexpr int kLanes = Simd<T>::kLanes;
+  const SelectiveScanInputs<T>& in = f.in;
   const int64_t states = in.sizes.states;
-  const int64_t group = s.parameters.channels[p].group;
-  const ForwardScan<T, kInRange> scan = {
-      end - begin,
-      s.parameters.a + p * states * kLanes,
-      s.states + p * states * kLanes,
-      s.delta + p * s.pack_stride,
-      s.delta_u + p * s.pack_stride,
-      s.y + p * s.pack_stride,
-      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + group * in.b.group_stride,
-      in.b.length_stride,
-      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + group * in.c.group_stride,
-      in.c.length_stride};
-  for_each_slab_from<kForwardSlab>(0, states, scan);
+  const PackChannels channels = s.parameters.channels[p];
+  const int64_t steps = end - begin;
+  const T largest = read_tile<T, kSoftplus, kWhole>(
+      rows_at(in.u, batch, begin, channels.first), rows_at(in.delta, batch, begin, channels.first), steps, channels.count,
+      load(s.parameters.skip + p * kLanes), load(s.parameters.delta_bias + p * kLanes), s.delta, s.delta_u, s.y);
+  const Prefetch ahead = {{rows_at(in.u, batch, next.t, next.channel), rows_at(in.delta, batch, next.t, next.channel),
+                           rows_at(in.z, batch, next.t, next.channel), rows_at(f.out, batch, next.t, next.channel)}};
+  ForwardScan<T, true> scan = {steps,
+                               s.parameters.a + p * states * kLanes,
+                               s.states + p * states * kLanes,
+                               s.delta,
+                               s.delta_u,
+                               s.y,
+                               in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + channels.group * in.b.group_stride,
+                               in.b.length_stride,
+                               in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + channels.group * in.c.group_stride,
+                               in.c.length_stride,
+                               ahead};
+  /* Written so that a NaN takes the form that is right for every input. */
+  if (largest * s.parameters.a_largest[p] <= kExp2Range<T>) {
+    for_each_slab_from<kForwardSlab>(0, states, scan);
+  } else {
+    ForwardScan<T, false> any = {scan.steps, scan.a, scan.states, scan.delta, scan.delta_u, scan.y, scan.b, scan.b_stride, scan.c, scan.c_stride, ahead};
+    for_each_slab_from<kForwardSlab>(0, states, any);
+  }
+  write_tile<T, kGate, kWhole>(rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), steps, channels.count,
+                               s.y);
+}
+
+template <typename T>
+using ForwardPack = void (*)(const SelectiveScanForward<T>&, int64_t, int64_t, int64_t, int64_t, const ForwardScratch<T>&, const NextPack&);
+
+template <typename T, bool kWhole>
+ForwardPack<T> forward_pack_for(const SelectiveScanInputs<T>& in) {
+  if (in.softplus) return in.z.data != nullptr ? forward_pack<T, true, true, kWhole> : forward_pack<T, true, false, kWhole>;
+  return in.z.data != nullptr ? forward_pack<T, false, true, kWhole> : forward_pack<T, false, false, kWhole>;
 }
 
 }  // namespace
@@ -167,15 +184,14 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
   const SelectiveScanInputs<T>& in = f.in;
   const int64_t states = in.sizes.states;
   const int64_t length = in.sizes.length;
+  const int64_t pack_states = states * kLanes;
   const SelectiveScanGeometry geometry = selective_scan_geometry(in.sizes, kLanes);
+  const ForwardPack<T> whole_pack = forward_pack_for<T, true>(in);
+  const ForwardPack<T> part_pack = forward_pack_for<T, false>(in);
 
   ForwardScratch<T> s;
+  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / (2 * static_cast<size_t>(pack_states) * sizeof(T)));
   Arena measure = {nullptr, 0};
-  s.take(measure, 16, geometry.tile, states);
-  int64_t max_packs = static_cast<int64_t>(16 * kSegmentBytes / measure.bytes);
-  max_packs = max_packs < kMaxPacksPerSegment ? max_packs : kMaxPacksPerSegment;
-  max_packs = max_packs < geometry.packs_per_block ? geometry.packs_per_block : max_packs;
-  measure = {nullptr, 0};
   s.take(measure, max_packs, geometry.tile, states);
   Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
   s.take(arena, max_packs, geometry.tile, states);
@@ -186,16 +202,7 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
     const int64_t packs = segment.pack_end - segment.pack_begin;
     const int64_t batch = segment.batch;
     s.parameters.load_segment(in, geometry, segment);
-    const int64_t pack_states = states * kLanes;
-    if (in.initial_state.data == nullptr) {
-      memset(s.states, 0, static_cast<size_t>(packs * pack_states) * sizeof(T));
-    } else {
-      for (int64_t p = 0; p < packs; ++p) {
-        const PackChannels channels = s.parameters.channels[p];
-        pack_columns(in.initial_state.data + batch * in.initial_state.batch_stride + channels.first * in.initial_state.row_stride,
-                     in.initial_state.row_stride, channels.count, states, T(1), s.states + p * pack_states);
-      }
-    }
+    pack_states_or_zeros(in.initial_state, batch, s.parameters.channels, packs, states, s.states);
     for (int64_t tile = 0; tile < geometry.tiles; ++tile) {
       const int64_t begin = tile * geometry.tile;
       const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
@@ -203,28 +210,12 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
         memcpy(f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states, s.states,
                static_cast<size_t>(packs * pack_states) * sizeof(T));
       }
-      if (in.softplus) {
-        pack_tile<T, true>(in, batch, begin, end, packs, s);
-      } else {
-        pack_tile<T, false>(in, batch, begin, end, packs, s);
-      }
       for (int64_t p = 0; p < packs; ++p) {
-        /* Written so that a NaN takes the form that is right for every input. */
-        if (largest_lane<T>(load(s.largest_delta + p * kLanes)) * s.parameters.a_largest[p] <= kExp2Range<T>) {
-          scan_pack<T, true>(in, batch, begin, end, p, s);
-        } else {
-          scan_pack<T, false>(in, batch, begin, end, p, s);
-        }
-      }
-      unpack_tile(f, batch, begin, end, packs, s);
-    }
-    if (f.final_state.data != nullptr) {
-      for (int64_t p = 0; p < packs; ++p) {
-        const PackChannels channels = s.parameters.channels[p];
-        unpack_columns(s.states + p * pack_states, f.final_state.row_stride, channels.count, states,
-                       f.final_state.data + batch * f.final_state.batch_stride + channels.first * f.final_state.row_stride);
+        const bool whole = s.parameters.channels[p].count == kLanes;
+        (whole ? whole_pack : part_pack)(f, batch, begin, end, p, s, next_pack(s.parameters.channels, p, packs, begin, end));
       }
     }
+    unpack_states(s.states, batch, s.parameters.channels, packs, states, f.final_state);
   }
 }
 

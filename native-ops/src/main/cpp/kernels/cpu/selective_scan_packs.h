@@ -60,6 +60,13 @@ DJLMAMBA_INLINE Segment next_segment(const SelectiveScanGeometry& geometry, int6
   return s;
 }
 
+/** At most `wanted` packs, and no more than a batch has, but at least one block. */
+DJLMAMBA_INLINE int64_t max_packs_per_segment(const SelectiveScanGeometry& geometry, size_t wanted) {
+  int64_t packs = static_cast<int64_t>(wanted) < geometry.packs_per_batch ? static_cast<int64_t>(wanted) : geometry.packs_per_batch;
+  packs = packs < geometry.packs_per_block ? geometry.packs_per_block : packs;
+  return packs;
+}
+
 DJLMAMBA_INLINE PackChannels pack_channels(const SelectiveScanGeometry& geometry, int64_t pack, int lanes) {
   PackChannels c;
   c.group = pack / geometry.packs_per_group;
@@ -101,6 +108,32 @@ static void unpack_columns(const T* from, int64_t row_stride, int count, int64_t
   constexpr int kLanes = Simd<T>::kLanes;
   for (int lane = 0; lane < count; ++lane) {
     for (int64_t n = 0; n < columns; ++n) to[lane * row_stride + n] = from[n * kLanes + lane];
+  }
+}
+
+/** States of `packs` packs of one batch, as [pack][state][lane]; zeros when they are not given. */
+template <typename T>
+static void pack_states_or_zeros(const BatchedMatrixView<const T>& from, int64_t batch, const PackChannels* channels, int64_t packs, int64_t states,
+                                 T* to) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  if (from.data == nullptr) {
+    memset(to, 0, static_cast<size_t>(packs * states * kLanes) * sizeof(T));
+    return;
+  }
+  for (int64_t p = 0; p < packs; ++p) {
+    pack_columns(from.data + batch * from.batch_stride + channels[p].first * from.row_stride, from.row_stride, channels[p].count, states, T(1),
+                 to + p * states * kLanes);
+  }
+}
+
+/** The inverse of pack_states_or_zeros(), when wanted. */
+template <typename T>
+static void unpack_states(const T* from, int64_t batch, const PackChannels* channels, int64_t packs, int64_t states, const BatchedMatrixView<T>& to) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  if (to.data == nullptr) return;
+  for (int64_t p = 0; p < packs; ++p) {
+    unpack_columns(from + p * states * kLanes, to.row_stride, channels[p].count, states,
+                   to.data + batch * to.batch_stride + channels[p].first * to.row_stride);
   }
 }
 
@@ -154,6 +187,46 @@ struct PackedParameters {
     loaded_end = segment.pack_end;
   }
 };
+
+/** One row per step of a (batch, length, channels) array, at one channel. The address is an integer: a row past the end may be formed and prefetched. */
+struct Rows {
+  uintptr_t next;
+  uintptr_t step;
+};
+
+template <typename T>
+DJLMAMBA_INLINE Rows rows_at(SequenceView<T> view, int64_t batch, int64_t t, int64_t channel) {
+  if (view.data == nullptr) return {0, 0};
+  const int64_t offset = batch * view.batch_stride + t * view.length_stride + channel;
+  return {reinterpret_cast<uintptr_t>(view.data) + static_cast<uintptr_t>(offset) * sizeof(T), static_cast<uintptr_t>(view.length_stride) * sizeof(T)};
+}
+
+/**
+ * The rows that the next pack will touch. A scan fetches them step by step while it computes: they are a row of the whole array apart, which is too far
+ * for the processor to foresee.
+ */
+struct Prefetch {
+  static constexpr int kStreams = 4;
+  Rows rows[kStreams];
+};
+
+DJLMAMBA_INLINE void prefetch_step(Prefetch& p) {
+#pragma GCC unroll 4
+  for (int i = 0; i < Prefetch::kStreams; ++i) {
+    __builtin_prefetch(reinterpret_cast<const void*>(p.rows[i].next), 0, 3);
+    p.rows[i].next += p.rows[i].step;
+  }
+}
+
+/** Where the next pack is: beside this one, or the first of the segment in the next tile. */
+struct NextPack {
+  int64_t t;
+  int64_t channel;
+};
+
+DJLMAMBA_INLINE NextPack next_pack(const PackChannels* channels, int64_t p, int64_t packs, int64_t tile_begin, int64_t next_tile_begin) {
+  return p + 1 < packs ? NextPack{tile_begin, channels[p + 1].first} : NextPack{next_tile_begin, channels[0].first};
+}
 
 /**
  * States are worked on in slabs that fit in registers: calls function.template operator()<slab>(first state) for each slab of `states`, largest

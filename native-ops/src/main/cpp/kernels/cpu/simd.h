@@ -37,6 +37,9 @@
 #define DJLMAMBA_VECTOR_BYTES 16
 #endif
 
+/* Keeps the compiler from splitting base + constant offsets into one pointer register each. */
+#define DJLMAMBA_ONE_BASE(pointer) __asm__("" : "+r"(pointer))
+
 namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
 typedef float VecF __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), may_alias));
@@ -113,6 +116,17 @@ DJLMAMBA_INLINE void store_first(T* p, Vec<T> v, int count) {
   alignas(DJLMAMBA_VECTOR_BYTES) T buffer[Simd<T>::kLanes];
   store<T>(buffer, v);
   memcpy(p, buffer, static_cast<size_t>(count) * sizeof(T));
+}
+
+/** As load_first() and store_first(), where the compiler knows whether `count` is a whole vector. */
+template <typename T, bool kWhole>
+DJLMAMBA_INLINE Vec<T> load_lanes(const T* p, int count) {
+  return kWhole ? load_unaligned(p) : load_first(p, count);
+}
+
+template <typename T, bool kWhole>
+DJLMAMBA_INLINE void store_lanes(T* p, Vec<T> v, int count) {
+  kWhole ? store_unaligned<T>(p, v) : store_first<T>(p, v, count);
 }
 
 /* a * b + c in one instruction where there is one. */

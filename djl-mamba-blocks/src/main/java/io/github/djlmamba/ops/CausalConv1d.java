@@ -9,6 +9,7 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import org.apiguardian.api.API;
@@ -191,9 +192,14 @@ public final class CausalConv1d {
     /**
      * Computes the op tap by tap by NDArray operations.
      *
-     * @return the output and the final state
+     * @return the output and the final state, in x's manager
      */
     public Result naive() {
+        NDList results = NaiveForm.compute(x.getManager(), this::outputAndFinalState);
+        return new Result(results.get(0), results.get(1));
+    }
+
+    private NDList outputAndFinalState() {
         Shape shape = x.getShape();
         long batch = shape.get(0);
         long length = shape.get(1);
@@ -205,7 +211,7 @@ public final class CausalConv1d {
                         : x.getManager()
                                 .zeros(new Shape(batch, width - 1, channels), x.getDataType());
         if (batch == 0) {
-            return new Result(x.mul(1), before.mul(1));
+            return new NDList(x.mul(1), before.mul(1));
         }
         NDArray extended = width == 1 ? x : before.concat(x, 1);
         NDArray output = null;
@@ -220,7 +226,7 @@ public final class CausalConv1d {
             output = Activation.swish(output, 1);
         }
         NDArray finalState = width == 1 ? before.mul(1) : extended.get(":, {}:", length).mul(1);
-        return new Result(output, finalState);
+        return new NDList(output, finalState);
     }
 
     /**

@@ -297,15 +297,21 @@ public final class SelectiveScan {
             check.array("initialState", initialState, "(B, D, N)", batch, channels, states);
         }
         check.elements("the scan", batch, length, channels, states);
+        check.elements("the final state", batch, channels, states);
     }
 
     /**
      * Computes the op step by step by NDArray operations. It holds all states at once: (B, L, D, N)
      * in memory.
      *
-     * @return the output and the final state
+     * @return the output and the final state, in u's manager
      */
     public Result naive() {
+        NDList results = NaiveForm.compute(u.getManager(), this::outputAndFinalState);
+        return new Result(results.get(0), results.get(1));
+    }
+
+    private NDList outputAndFinalState() {
         Shape shape = u.getShape();
         long batch = shape.get(0);
         long length = shape.get(1);
@@ -318,7 +324,7 @@ public final class SelectiveScan {
                                     .zeros(
                                             new Shape(batch, channels, a.getShape().get(1)),
                                             u.getDataType());
-            return new Result(u.mul(1), state);
+            return new NDList(u.mul(1), state);
         }
         NDArray step = deltaBias == null ? delta : delta.add(deltaBias);
         if (deltaSoftplus) {
@@ -345,7 +351,7 @@ public final class SelectiveScan {
         if (gate != null) {
             output = output.mul(Activation.swish(gate, 1));
         }
-        return new Result(output, state.squeeze(1));
+        return new NDList(output, state.squeeze(1));
     }
 
     /** Gives each channel the matrix of its group: (B, L, [G,] N) to (B, L, D or 1, N). */

@@ -125,6 +125,77 @@ public abstract class CausalConv1dContract {
         }
     }
 
+    @Test
+    void siluSaturates() {
+        ConvCase convolution = new ConvCase(new Size(2, 30, 20, 1), ALL, Layout.CONTIGUOUS);
+        Sample x = convolution.inputs().get("x");
+        double[] values = x.values().clone();
+        double[] sizes = {0, 1, 20, 88.5, 89, 100, 1e3, 1e5};
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) (i % 2 == 0 ? 1 : -1) * sizes[i / 2 % sizes.length];
+        }
+        convolution.inputs().put("x", x.with(values));
+        OpChecks.forward(provider(), convolution, DataType.FLOAT64, OpChecks.DOUBLE);
+        OpChecks.forward(provider(), convolution, DataType.FLOAT32, FLOAT);
+        OpChecks.gradients(provider(), convolution, DataType.FLOAT64, name -> OpChecks.DOUBLE);
+        OpChecks.gradients(
+                provider(), convolution, DataType.FLOAT32, name -> new Tolerance(1e-3, 1e-3, 1e-5));
+    }
+
+    @Test
+    void spreadsNaNAsTheFormulaSays() {
+        ConvCase convolution = new ConvCase(new Size(2, 9, 18, 4), ALL, Layout.CONTIGUOUS);
+        SequenceChecks.spreadsNaN(provider(), convolution, DataType.FLOAT32, FLOAT);
+        SequenceChecks.spreadsNaN(provider(), convolution, DataType.FLOAT64, OpChecks.DOUBLE);
+    }
+
+    @Test
+    void isCausal() {
+        for (Size size : List.of(new Size(2, 13, 18, 4), new Size(1, 70, 16, 7))) {
+            ConvCase convolution = new ConvCase(size, ALL, Layout.CONTIGUOUS);
+            SequenceChecks.causal(provider(), convolution, DataType.FLOAT32);
+            SequenceChecks.causal(provider(), convolution, DataType.FLOAT64);
+        }
+    }
+
+    @Test
+    void aPrefixAndTheRestGiveTheWhole() {
+        for (Set<Option> options : EVERY) {
+            for (int width : WIDTHS) {
+                for (int cut : new int[] {0, 1, 2, 15, 28, 29}) {
+                    SequenceChecks.chained(
+                            provider(),
+                            new ConvCase(new Size(2, 29, 18, width), options, Layout.CONTIGUOUS),
+                            cut);
+                }
+            }
+        }
+    }
+
+    @Test
+    void givesTheSameToManyThreads() throws Exception {
+        SequenceChecks.concurrent(
+                provider(), new ConvCase(new Size(2, 130, 48, 4), ALL, Layout.CONTIGUOUS));
+    }
+
+    @Test
+    void recordsNothingWithoutGradientMode() {
+        OpChecks.unrecorded(
+                provider(), new ConvCase(new Size(2, 9, 18, 4), ALL, Layout.CONTIGUOUS));
+    }
+
+    @Test
+    void leavesNoArraysBehind() {
+        for (Set<Option> options : List.of(ALL, EnumSet.noneOf(Option.class))) {
+            for (int width : new int[] {1, 4}) {
+                OpChecks.keepsManagersFlat(
+                        provider(),
+                        new ConvCase(new Size(2, 5, 6, width), options, Layout.CONTIGUOUS),
+                        500);
+            }
+        }
+    }
+
     /** Every length, width and number of channels, the largest of them only in long runs. */
     private static List<ConvCase> grid() {
         List<ConvCase> grid = new ArrayList<>();

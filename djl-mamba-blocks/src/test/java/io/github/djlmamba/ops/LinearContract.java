@@ -92,6 +92,20 @@ public abstract class LinearContract {
         }
     }
 
+    @Test
+    void recordsNothingWithoutGradientMode() {
+        OpChecks.unrecorded(
+                provider(), new LinearCase(new Shape(2, 3), 6, 5, true, Layout.CONTIGUOUS));
+    }
+
+    @Test
+    void leavesNoArraysBehind() {
+        for (boolean bias : new boolean[] {false, true}) {
+            OpChecks.keepsManagersFlat(
+                    provider(), new LinearCase(new Shape(3), 6, 5, bias, Layout.CONTIGUOUS), 1000);
+        }
+    }
+
     private static List<Shape> leadingShapes() {
         return List.of(new Shape(), new Shape(7), new Shape(2, 3), new Shape(2, 3, 2));
     }

@@ -18,6 +18,7 @@ import ai.djl.ndarray.types.DataType;
 import io.github.djlmamba.ops.ScanCase.Option;
 import io.github.djlmamba.ops.ScanCase.Size;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -161,6 +162,101 @@ public abstract class SelectiveScanContract {
         for (DataType type : List.of(DataType.FLOAT32, DataType.FLOAT64)) {
             for (Size size : List.of(new Size(2, 90, 48, 16, 0), new Size(1, 130, 34, 5, 2))) {
                 OpChecks.repeats(provider(), new ScanCase(size, ALL, Layout.SLICED), type);
+            }
+        }
+    }
+
+    @Test
+    void decaysThatUnderflowGiveZeroAndNoNaN() {
+        ScanCase scan = new ScanCase(new Size(2, 12, 20, 5, 0), ALL, Layout.CONTIGUOUS);
+        fill(scan, "a", -1e4);
+        fill(scan, "delta", 1, 0.5, 2);
+        extreme(scan);
+    }
+
+    @Test
+    void softplusIsTheIdentityAbove20() {
+        ScanCase scan = new ScanCase(new Size(2, 12, 20, 5, 0), ALL, Layout.CONTIGUOUS);
+        fill(scan, "deltaBias", 0);
+        fill(scan, "delta", 0.5, 19.9, 20.1, 25, 100, 1e4, -5, -30, -100, -1e4);
+        extreme(scan);
+    }
+
+    @Test
+    void gatesSaturate() {
+        ScanCase scan = new ScanCase(new Size(2, 12, 20, 5, 0), ALL, Layout.CONTIGUOUS);
+        fill(
+                scan, "gate", 0, 1, 20, 88.5, 89, 100, 1e3, 1e5, -1, -20, -88.5, -89, -100, -1e3,
+                -1e5);
+        extreme(scan);
+    }
+
+    private void extreme(ScanCase scan) {
+        Tolerance tolerance = new Tolerance(6e-4, 2e-3, 1e-5);
+        OpChecks.forward(provider(), scan, DataType.FLOAT64, OpChecks.DOUBLE);
+        OpChecks.forward(provider(), scan, DataType.FLOAT32, tolerance);
+        OpChecks.gradients(provider(), scan, DataType.FLOAT64, name -> OpChecks.DOUBLE);
+        OpChecks.gradients(provider(), scan, DataType.FLOAT32, name -> tolerance);
+    }
+
+    private static void fill(ScanCase scan, String name, double... values) {
+        Sample sample = scan.inputs().get(name);
+        double[] filled = new double[sample.values().length];
+        Arrays.setAll(filled, i -> (float) values[i % values.length]);
+        scan.inputs().put(name, sample.with(filled));
+    }
+
+    @Test
+    void spreadsNaNAsTheFormulaSays() {
+        for (int groups : new int[] {0, 3}) {
+            ScanCase scan = new ScanCase(new Size(2, 7, 18, 5, groups), ALL, Layout.CONTIGUOUS);
+            SequenceChecks.spreadsNaN(provider(), scan, DataType.FLOAT32, FLOAT);
+            SequenceChecks.spreadsNaN(provider(), scan, DataType.FLOAT64, OpChecks.DOUBLE);
+        }
+    }
+
+    @Test
+    void isCausal() {
+        for (Size size : List.of(new Size(2, 13, 18, 5, 0), new Size(1, 70, 16, 16, 2))) {
+            ScanCase scan = new ScanCase(size, ALL, Layout.CONTIGUOUS);
+            SequenceChecks.causal(provider(), scan, DataType.FLOAT32);
+            SequenceChecks.causal(provider(), scan, DataType.FLOAT64);
+        }
+    }
+
+    @Test
+    void aPrefixAndTheRestGiveTheWhole() {
+        for (Set<Option> options :
+                List.of(ALL, EnumSet.noneOf(Option.class), EnumSet.of(SOFTPLUS, GATE))) {
+            for (int cut : new int[] {0, 1, 2, 31, 64, 99, 100}) {
+                SequenceChecks.chained(
+                        provider(),
+                        new ScanCase(new Size(2, 100, 18, 5, 3), options, Layout.CONTIGUOUS),
+                        cut);
+            }
+        }
+    }
+
+    @Test
+    void givesTheSameToManyThreads() throws Exception {
+        SequenceChecks.concurrent(
+                provider(), new ScanCase(new Size(2, 40, 48, 16, 0), ALL, Layout.CONTIGUOUS));
+    }
+
+    @Test
+    void recordsNothingWithoutGradientMode() {
+        OpChecks.unrecorded(
+                provider(), new ScanCase(new Size(2, 9, 18, 5, 0), ALL, Layout.CONTIGUOUS));
+    }
+
+    @Test
+    void leavesNoArraysBehind() {
+        for (Set<Option> options : List.of(ALL, EnumSet.noneOf(Option.class))) {
+            for (int length : new int[] {0, 1, 5}) {
+                OpChecks.keepsManagersFlat(
+                        provider(),
+                        new ScanCase(new Size(2, length, 6, 3, 2), options, Layout.CONTIGUOUS),
+                        500);
             }
         }
     }

@@ -23,7 +23,7 @@ import org.apiguardian.api.API;
  * @param commit the commit of the sources, or null where it is not known
  * @param settings the settings, which hold the seed
  * @param ops what ran the ops
- * @param processors the processors of the machine
+ * @param threads the threads that it computed on
  * @param javaVersion the version of Java
  * @param seconds the time that training took
  * @param losses the losses by step
@@ -34,7 +34,7 @@ public record TrainingRecord(
         String commit,
         InContextTrainingSettings settings,
         String ops,
-        int processors,
+        int threads,
         String javaVersion,
         double seconds,
         List<TrainingHistory.Entry> losses) {
@@ -51,6 +51,7 @@ public record TrainingRecord(
      * @param command the command that trained it
      * @param commit the commit of the sources, or null where it is not known
      * @param settings the settings
+     * @param threads the threads that it computed on
      * @param history the losses
      * @return the record
      */
@@ -58,6 +59,7 @@ public record TrainingRecord(
             String command,
             String commit,
             InContextTrainingSettings settings,
+            int threads,
             TrainingHistory history) {
         List<TrainingHistory.Entry> entries = history.entries();
         int stride = Math.max(1, entries.size() / LOSSES);
@@ -71,7 +73,7 @@ public record TrainingRecord(
                 commit,
                 settings,
                 OpsProviders.forArrays(Device.cpu(), DataType.FLOAT32).description(),
-                Runtime.getRuntime().availableProcessors(),
+                threads,
                 System.getProperty("java.version"),
                 history.seconds(),
                 losses);

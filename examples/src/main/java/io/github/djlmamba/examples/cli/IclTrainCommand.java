@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -135,6 +136,8 @@ final class IclTrainCommand implements Callable<Integer> {
             description = "The folder of the run. Default: ${DEFAULT-VALUE}.")
     private Path out;
 
+    @Mixin private ThreadsOption threads;
+
     @Option(names = "--resume", description = "Go on from the checkpoint in the folder.")
     private boolean resume;
 
@@ -143,6 +146,7 @@ final class IclTrainCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
+        threads.apply();
         InContextTrainingSettings settings =
                 new InContextTrainingSettings(
                         new InContextSettings(
@@ -168,7 +172,11 @@ final class IclTrainCommand implements Callable<Integer> {
             TrainingHistory history = training.run(resume);
             TrainingRecord record =
                     TrainingRecord.of(
-                            commandLine(), System.getenv("DJLMAMBA_COMMIT"), settings, history);
+                            commandLine(),
+                            System.getenv("DJLMAMBA_COMMIT"),
+                            settings,
+                            threads.count(),
+                            history);
             Files.writeString(out.resolve(TrainingRecord.FILE), record.toJson() + "\n");
             spec.commandLine()
                     .getOut()

@@ -57,8 +57,8 @@ public final class IclPlot {
                         .build();
         chart.getStyler()
                 .setChartBackgroundColor(Color.WHITE)
-                .setLegendPosition(Styler.LegendPosition.InsideNE)
-                .setPlotGridLinesColor(new Color(0xe0e0e0));
+                .setLegendPosition(Styler.LegendPosition.InsideNE);
+        chart.getStyler().setPlotGridLinesColor(new Color(0xe0e0e0));
         chart.getStyler().setYAxisMin(0.0).setYAxisMax(1.4).setErrorBarsColorSeriesColor(true);
         List<IclReport.Entry> curve = report.curve();
         double[] i = curve.stream().mapToDouble(IclReport.Entry::i).toArray();
@@ -69,24 +69,19 @@ public final class IclPlot {
             double[] values =
                     curve.stream().mapToDouble(entry -> entry.baselines().get(name)).toArray();
             XYSeries series = chart.addSeries(name, i, values);
-            series.setMarker(SeriesMarkers.NONE)
-                    .setLineStyle(
-                            new BasicStroke(
-                                    1.5f,
-                                    BasicStroke.CAP_BUTT,
-                                    BasicStroke.JOIN_ROUND,
-                                    1f,
-                                    DASHES,
-                                    0f));
+            series.setMarker(SeriesMarkers.NONE);
+            series.setLineStyle(
+                    new BasicStroke(
+                            1.5f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1f, DASHES, 0f));
         }
         double[] model = curve.stream().mapToDouble(IclReport.Entry::model).toArray();
         double[] halfWidths =
                 curve.stream().mapToDouble(entry -> (entry.high() - entry.low()) / 2).toArray();
-        chart.addSeries(report.model(), i, model, halfWidths)
-                .setMarker(SeriesMarkers.CIRCLE)
-                .setLineColor(Color.BLACK)
-                .setMarkerColor(Color.BLACK)
-                .setLineWidth(2.5f);
+        XYSeries series = chart.addSeries(report.model(), i, model, halfWidths);
+        series.setMarker(SeriesMarkers.CIRCLE);
+        series.setMarkerColor(Color.BLACK);
+        series.setLineColor(Color.BLACK);
+        series.setLineWidth(2.5f);
         return chart;
     }
 }
