@@ -70,7 +70,7 @@ class CopyLoad {
   }
 
   void run(const Parallel& parallel) {
-    constexpr int64_t kBlock = 4096;
+    constexpr int64_t kBlock = 65536;
     const auto bytes = static_cast<int64_t>(from_.size());
     parallel((bytes + kBlock - 1) / kBlock, [&](int64_t begin, int64_t end) {
       const int64_t first = begin * kBlock;

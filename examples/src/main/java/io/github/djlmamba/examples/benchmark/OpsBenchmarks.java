@@ -31,6 +31,9 @@ import org.apiguardian.api.API;
 @API(status = API.Status.EXPERIMENTAL)
 public final class OpsBenchmarks {
 
+    /** More would end the process where the system does not grant them. */
+    private static final int MAXIMUM_THREADS = 1024;
+
     private final List<Benchmark> benchmarks;
     private final Benchmark.Efforts efforts;
 
@@ -55,44 +58,47 @@ public final class OpsBenchmarks {
                         new OpBenchmark(new LinearOp(2048, 1536, 768), false),
                         new OpBenchmark(new LinearOp(5248, 128, 512), true),
                         new OpBenchmark(new LinearOp(5248, 256, 128), true),
-                        new AdamBenchmark(model(41, 20, 256)),
-                        new TrainingStepBenchmark(model(41, 20, 128), 64)),
+                        new AdamBenchmark(model(4, 41, 20, 256)),
+                        new TrainingStepBenchmark(model(4, 41, 20, 128), 64)),
                 new Benchmark.Efforts(
                         new Rounds.Effort(3, 60, 3, 3), new Rounds.Effort(2, 6, 1, 2)));
     }
 
-    /** Returns the benchmarks at sizes that take no time, and whose times mean nothing. */
+    /**
+     * Returns the benchmarks at sizes that take no time, and whose times mean nothing: the calls
+     * themselves take many times as long as the bound.
+     */
     static OpsBenchmarks tiny() {
         return new OpsBenchmarks(
                 List.of(
-                        new OpBenchmark(new ScanOp(2, 16, 32, 16), true),
-                        new OpBenchmark(new ConvolutionOp(2, 16, 32, 4), true),
-                        new OpBenchmark(new LinearOp(32, 16, 48), true),
-                        new AdamBenchmark(model(5, 2, 16)),
-                        new TrainingStepBenchmark(model(5, 2, 16), 4)),
+                        new OpBenchmark(new ScanOp(2, 4, 8, 16), true),
+                        new OpBenchmark(new ConvolutionOp(2, 4, 8, 4), true),
+                        new OpBenchmark(new LinearOp(8, 16, 24), true),
+                        new AdamBenchmark(model(2, 3, 2, 8)),
+                        new TrainingStepBenchmark(model(2, 3, 2, 8), 4)),
                 new Benchmark.Efforts(
                         new Rounds.Effort(3, 3, 3, 0), new Rounds.Effort(2, 2, 1, 0)));
     }
 
-    private static InContextSettings model(int points, int dims, int modelSize) {
+    private static InContextSettings model(int layers, int points, int dims, int modelSize) {
         return new InContextSettings(
-                InContextSettings.MAMBAFORMER, 4, dims, points, modelSize, 8, 16);
+                InContextSettings.MAMBAFORMER, layers, dims, points, modelSize, 8, 16);
     }
 
     /**
      * Runs the benchmarks.
      *
-     * @param threads the numbers of threads to time them on, each at least 1
+     * @param threads the numbers of threads to time them on, each from 1 to 1024
      * @param progress where to report progress
      * @return the results
-     * @throws IllegalArgumentException if a number of threads is less than 1
+     * @throws IllegalArgumentException if a number of threads is not from 1 to 1024
      * @throws IllegalStateException if the native ops do not work here, or a result is wrong
      */
     public List<BenchmarkResult> run(List<Integer> threads, Progress progress) {
         for (int count : threads) {
-            if (count < 1) {
+            if (count < 1 || count > MAXIMUM_THREADS) {
                 throw new IllegalArgumentException(
-                        "the number of threads is " + count + "; expected at least 1");
+                        "the number of threads is " + count + "; expected 1 to " + MAXIMUM_THREADS);
             }
         }
         Engine engine = Engine.getEngine("PyTorch");
@@ -101,6 +107,7 @@ public final class OpsBenchmarks {
         engine.setRandomSeed(1);
         progress.reset("Benchmarks", (long) benchmarks.size() * (threads.size() + 1));
         try (NDManager manager = engine.newBaseManager()) {
+            JniUtils.setNumThreads(threads.stream().max(Integer::compare).orElse(before));
             for (Benchmark benchmark : benchmarks) {
                 benchmark.check(manager);
                 progress.increment(1);

@@ -107,11 +107,13 @@ class OpsBenchmarksTest {
 
     @Test
     void refusesWhatItCannotRun() {
-        IllegalArgumentException noThreads =
-                assertThrows(
-                        IllegalArgumentException.class,
-                        () -> OpsBenchmarks.tiny().run(List.of(0), SILENT));
-        assertTrue(noThreads.getMessage().contains("is 0"), noThreads.getMessage());
+        for (int threads : new int[] {-1, 0, 1025, Integer.MAX_VALUE}) {
+            IllegalArgumentException wrong =
+                    assertThrows(
+                            IllegalArgumentException.class,
+                            () -> OpsBenchmarks.tiny().run(List.of(threads), SILENT));
+            assertTrue(wrong.getMessage().contains("is " + threads), wrong.getMessage());
+        }
         if (nativeReason() != null) {
             IllegalStateException noLibrary =
                     assertThrows(
