@@ -82,9 +82,9 @@ record AdamBenchmark(InContextSettings model) implements Benchmark {
                             .run(efforts.slow());
             List<BenchmarkResult> results = new ArrayList<>();
             Times copied = fast.get(copy.key());
-            results.add(copy.result(threads, copied));
+            results.add(BenchmarkResult.ofLoad(copy, threads, copied));
             double work = ARRAYS_MOVED * bytes / 1e9;
-            double bound = copied.quantileMs(0.5);
+            double bound = copied.undisturbedMs();
             String shape = "P" + elements(slots) + " in " + slots.size();
             for (Map.Entry<String, Times> entry :
                     List.of(

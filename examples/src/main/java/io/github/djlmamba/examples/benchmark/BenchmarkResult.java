@@ -29,7 +29,7 @@ import org.apiguardian.api.API;
  * @param medianMs the median of the times, in milliseconds
  * @param p10Ms the time that a tenth of the calls stayed below, in milliseconds
  * @param p90Ms the time that nine tenths of the calls stayed below, in milliseconds
- * @param rate the work by the median time
+ * @param rate the work by the median time; by p10Ms for the rates of the machine
  * @param bound the milliseconds that the machine's rate allows, measured in the same run; null
  *     where no rate bounds the whole call
  * @param fractionOfBound bound / medianMs; null without a bound
@@ -74,6 +74,33 @@ public record BenchmarkResult(
             Times times,
             double work,
             Double bound) {
+        double seconds = times.quantileMs(0.5) / 1e3;
+        return summary(name, provider, shape, threads, times, work / seconds, bound);
+    }
+
+    /**
+     * Summarises the times of what the machine does as fast as it can. The rate is the one without
+     * disturbance, which bounds the ops; the fraction says how near to it the median came.
+     *
+     * @param load what the machine did
+     * @param threads the threads
+     * @param times the times
+     * @return the result
+     */
+    static BenchmarkResult ofLoad(MachineLoad load, int threads, Times times) {
+        double bound = times.undisturbedMs();
+        double rate = load.work().apply(threads) / (bound / 1e3);
+        return summary(load.name(), load.provider(), load.shape(), threads, times, rate, bound);
+    }
+
+    private static BenchmarkResult summary(
+            String name,
+            String provider,
+            String shape,
+            int threads,
+            Times times,
+            double rate,
+            Double bound) {
         double median = times.quantileMs(0.5);
         return new BenchmarkResult(
                 name,
@@ -83,7 +110,7 @@ public record BenchmarkResult(
                 median,
                 times.quantileMs(0.1),
                 times.quantileMs(0.9),
-                work / (median / 1e3),
+                rate,
                 bound,
                 bound == null ? null : bound / median);
     }

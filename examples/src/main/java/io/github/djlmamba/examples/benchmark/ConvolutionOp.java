@@ -79,7 +79,7 @@ record ConvolutionOp(long batch, long length, long channels, long width) impleme
 
     @Override
     public double boundMs(boolean backward, int threads, Map<MachineLoad, Times> rates) {
-        double copy = rates.values().iterator().next().quantileMs(0.5);
+        double copy = rates.values().iterator().next().undisturbedMs();
         return backward ? 1.5 * copy : copy;
     }
 

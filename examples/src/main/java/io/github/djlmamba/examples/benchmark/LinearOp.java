@@ -92,7 +92,7 @@ record LinearOp(long rows, long inputSize, long outputSize) implements Benchmark
     public double boundMs(boolean backward, int threads, Map<MachineLoad, Times> rates) {
         Map<String, Double> fastest = new LinkedHashMap<>();
         rates.forEach(
-                (load, times) -> fastest.merge(load.name(), times.quantileMs(0.5), Math::min));
+                (load, times) -> fastest.merge(load.name(), times.undisturbedMs(), Math::min));
         double sum = fastest.values().stream().mapToDouble(Double::doubleValue).sum();
         return backward ? sum - fastest.get(OUTPUT) : fastest.get(OUTPUT);
     }

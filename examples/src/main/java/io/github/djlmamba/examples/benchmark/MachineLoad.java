@@ -115,10 +115,4 @@ record MachineLoad(
             }
         }
     }
-
-    /** The result of its times, which are their own bound. */
-    BenchmarkResult result(int threads, Times times) {
-        return BenchmarkResult.of(
-                name, provider, shape, threads, times, work.apply(threads), times.quantileMs(0.5));
-    }
 }

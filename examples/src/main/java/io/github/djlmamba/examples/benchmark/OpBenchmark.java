@@ -152,7 +152,7 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
             Times measured = times.get(load.key());
             if (!measured.isEmpty()) {
                 rates.put(load, measured);
-                results.add(load.result(threads, measured));
+                results.add(BenchmarkResult.ofLoad(load, threads, measured));
             }
         }
         for (String pass : new String[] {FORWARD, BACKWARD}) {

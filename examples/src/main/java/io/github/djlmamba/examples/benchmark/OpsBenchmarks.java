@@ -61,7 +61,7 @@ public final class OpsBenchmarks {
                         new AdamBenchmark(model(4, 41, 20, 256)),
                         new TrainingStepBenchmark(model(4, 41, 20, 128), 64)),
                 new Benchmark.Efforts(
-                        new Rounds.Effort(3, 60, 3, 3), new Rounds.Effort(2, 6, 1, 2)));
+                        new Rounds.Effort(2, 60, 3, 2), new Rounds.Effort(2, 6, 1, 2)));
     }
 
     /**

@@ -94,7 +94,7 @@ record ScanOp(long batch, long length, long channels, long states) implements Be
     @Override
     public double boundMs(boolean backward, int threads, Map<MachineLoad, Times> rates) {
         Map.Entry<MachineLoad, Times> exp2 = rates.entrySet().iterator().next();
-        double perMs = exp2.getKey().work().apply(threads) / exp2.getValue().quantileMs(0.5);
+        double perMs = exp2.getKey().work().apply(threads) / exp2.getValue().undisturbedMs();
         return work(backward) / perMs;
     }
 

@@ -26,6 +26,15 @@ final class Times {
         return nanoseconds.length == 0;
     }
 
+    /**
+     * Returns the time of a call that nothing disturbs, in milliseconds: the tenth percentile. A
+     * bound made of it is what the machine can do, and other work makes an op look worse, never
+     * better.
+     */
+    double undisturbedMs() {
+        return quantileMs(0.1);
+    }
+
     /** Returns the time that a part of the calls stayed below, in milliseconds. */
     double quantileMs(double part) {
         long[] sorted = nanoseconds.clone();
