@@ -35,6 +35,9 @@ public final class InContextModels {
     /** The model of the zoo that is used where none is named. */
     public static final String DEFAULT = "mambaformer-linear-regression";
 
+    /** The file of a saved model's parameters. */
+    public static final String PARAMETERS = "model-0000.params";
+
     private static final String MODEL_NAME = "model";
     private static final String SERVING_PROPERTIES = "serving.properties";
 

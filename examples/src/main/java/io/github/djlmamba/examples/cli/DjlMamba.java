@@ -8,6 +8,7 @@
  */
 package io.github.djlmamba.examples.cli;
 
+import java.util.concurrent.atomic.AtomicReference;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,6 +31,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND")
 public final class DjlMamba implements Runnable {
 
+    private static final long INTERRUPTED_MILLIS = 10_000;
+
     @Option(
             names = "--verbose",
             description = "Show the stack trace of an error.",
@@ -44,7 +47,37 @@ public final class DjlMamba implements Runnable {
      * @param arguments the command's arguments
      */
     public static void main(String[] arguments) {
-        System.exit(run(arguments));
+        Thread main = Thread.currentThread();
+        AtomicReference<Phase> phase = new AtomicReference<>(Phase.RUNNING);
+        // Ending the JVM takes libtorch down, which crashes where an operation still runs in it. So
+        // an interrupted command is asked to stop, and that takes no longer than its current step.
+        Runtime.getRuntime()
+                .addShutdownHook(
+                        new Thread(
+                                () -> {
+                                    if (phase.compareAndSet(Phase.RUNNING, Phase.INTERRUPTED)) {
+                                        stop(main);
+                                    }
+                                }));
+        int code = run(arguments);
+        if (phase.compareAndSet(Phase.RUNNING, Phase.DONE)) {
+            System.exit(code);
+        }
+    }
+
+    private static void stop(Thread main) {
+        main.interrupt();
+        try {
+            main.join(INTERRUPTED_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private enum Phase {
+        RUNNING,
+        INTERRUPTED,
+        DONE
     }
 
     /**
