@@ -1,0 +1,160 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.hybrid;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.NormalInitializer;
+import io.github.djlmamba.state.MixerOptions;
+import io.github.djlmamba.state.MixerOutput;
+import io.github.djlmamba.state.MixerState;
+import io.github.djlmamba.state.SequenceMixer;
+import io.github.djlmamba.state.StackState;
+import java.util.ArrayList;
+import java.util.List;
+import org.apiguardian.api.API;
+
+/**
+ * A stack of pre-norm residual layers, made from a {@link LayerPattern} and the settings of each
+ * kind of layer:
+ *
+ * <pre>
+ *   h      = x + positions[p : p + L]      (if positions are learned; p tokens came before x)
+ *   h      = h + mixer_i(norm_i(h))        (for each layer i of the pattern)
+ *   output = norm(h)
+ * </pre>
+ *
+ * <p>Shapes: x and the output (B, L, M). The stack is itself a mixer; its state is a {@link
+ * StackState}. It holds neither embedding nor head. Predictions are thread safe.
+ *
+ * <p>Parameters are named by layer: {@code 01layer_02mixer_...}, where the number counts layers
+ * from 1; the last norm follows the layers, and the position table, called positions, comes first.
+ * The table starts normal with a deviation of 0.02.
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public final class HybridStack extends SequenceMixer {
+
+    private static final byte VERSION = 1;
+    private static final float POSITION_DEVIATION = 0.02f;
+
+    private final HybridStackOptions options;
+    private final Parameter positions;
+    private final List<ResidualLayer> layers = new ArrayList<>();
+    private final Block norm;
+
+    /**
+     * Makes a stack.
+     *
+     * @param options the settings
+     * @throws IllegalArgumentException if the settings of a layer do not fit the model size
+     */
+    public HybridStack(HybridStackOptions options) {
+        super(VERSION, options.modelSize());
+        this.options = options;
+        positions =
+                options.positions() == 0
+                        ? null
+                        : addParameter(
+                                Parameter.builder()
+                                        .setName("positions")
+                                        .setType(Parameter.Type.WEIGHT)
+                                        .optShape(
+                                                new Shape(options.positions(), options.modelSize()))
+                                        .optInitializer(new NormalInitializer(POSITION_DEVIATION))
+                                        .build());
+        LayerPattern pattern = options.pattern();
+        double outputScale = options.rescaleOutputs() ? 1 / Math.sqrt(pattern.size()) : 1;
+        for (LayerSymbol kind : pattern.layers()) {
+            MixerOptions mixer = options.mixers().get(kind);
+            layers.add(
+                    addChildBlock(
+                            "layer",
+                            new ResidualLayer(
+                                    options.norm(),
+                                    mixer.newMixer(options.modelSize(), outputScale))));
+        }
+        norm = addChildBlock("norm", options.norm().newBlock(options.modelSize()));
+    }
+
+    /**
+     * Returns the settings.
+     *
+     * @return the settings
+     */
+    public HybridStackOptions options() {
+        return options;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    protected MixerOutput compute(
+            ParameterStore parameterStore,
+            NDArray x,
+            MixerState before,
+            boolean keepState,
+            boolean training) {
+        StackState state = before == null ? null : ofType(StackState.class, before);
+        if (state != null && state.layers().size() != layers.size()) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the state is of "
+                            + state.layers().size()
+                            + " layers but the stack has "
+                            + layers.size()
+                            + "; give the state that this stack left");
+        }
+        long position = state == null ? 0 : state.position();
+        long end = position + x.getShape().get(1);
+        NDArray hidden = positions == null ? x : positioned(parameterStore, x, position, training);
+        List<MixerState> states = new ArrayList<>(layers.size());
+        for (int i = 0; i < layers.size(); i++) {
+            MixerState layerState = state == null ? null : state.layers().get(i);
+            MixerOutput mixed =
+                    layers.get(i).mix(parameterStore, hidden, layerState, keepState, training);
+            if (hidden != x) {
+                hidden.close();
+            }
+            hidden = mixed.output();
+            states.add(mixed.state());
+        }
+        NDArray output =
+                norm.forward(parameterStore, new NDList(hidden), training).singletonOrThrow();
+        return new MixerOutput(output, keepState ? new StackState(states, end) : null);
+    }
+
+    private NDArray positioned(
+            ParameterStore parameterStore, NDArray x, long position, boolean training) {
+        long end = position + x.getShape().get(1);
+        if (end > options.positions()) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the sequence reaches position "
+                            + end
+                            + " but the stack has learned positions for "
+                            + options.positions()
+                            + " tokens; shorten it or build the stack with more positions");
+        }
+        NDIndex index = new NDIndex().addSliceDim(position, end).addAllDim();
+        return x.add(parameterStore.getValue(positions, x.getDevice(), training).get(index));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... shapes) {
+        for (ResidualLayer layer : layers) {
+            layer.initialize(manager, dataType, shapes);
+        }
+        norm.initialize(manager, dataType, shapes);
+    }
+}

@@ -1,0 +1,312 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.ssm;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
+import ai.djl.training.initializer.UniformInitializer;
+import io.github.djlmamba.feedforward.Projection;
+import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.SelectiveScan;
+import io.github.djlmamba.state.MixerOutput;
+import io.github.djlmamba.state.MixerState;
+import io.github.djlmamba.state.SequenceMixer;
+import java.util.Objects;
+import org.apiguardian.api.API;
+
+/**
+ * The Mamba block (Gu and Dao, 2023, section 3.4 and figure 3):
+ *
+ * <pre>
+ *   [u; z]         = in_proj(x)
+ *   u              = silu(causal_conv1d(u))
+ *   [r; B; C]      = x_proj(u)
+ *   delta          = softplus(dt_proj(r) + dt_bias)
+ *   y              = selective_scan(u, delta, A, B, C) + D u,   A = -exp(A_log)
+ *   output         = out_proj(y silu(z))
+ * </pre>
+ *
+ * <p>Shapes: x and the output (B, L, M), u, z, delta and y (B, L, D) with D = expansion M, r (B, L,
+ * R), B and C (B, L, N). Parameters: in_proj.weight (2 D, M), conv1d_weight (D, W), conv1d_bias
+ * (D), x_proj.weight (R + 2 N, D), dt_proj.weight (D, R), dt_bias (D), A_log (D, N), D (D),
+ * out_proj.weight (M, D), and the biases of in_proj and out_proj if wanted.
+ *
+ * <p>Initial values are the paper's (section 3.6): A_log = log(1..N), D = 1, dt_bias such that the
+ * step sizes are log-uniform between 0.001 and 0.1, dt_proj uniform in +-1/sqrt(R); other weights
+ * are uniform in +-1/sqrt(fan in), other biases 0 but for the convolution's, which is drawn as its
+ * weight is. Predictions are thread safe.
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public final class MambaBlock extends SequenceMixer {
+
+    private static final byte VERSION = 1;
+
+    private final long channels;
+    private final long stateSize;
+    private final long deltaRank;
+    private final Parameter convolutionWeight;
+    private final Parameter convolutionBias;
+    private final Parameter deltaBias;
+    private final Parameter stateLog;
+    private final Parameter skip;
+    private final Projection inProjection;
+    private final Projection scanProjection;
+    private final Projection deltaProjection;
+    private final Projection outProjection;
+
+    private MambaBlock(Builder builder) {
+        super(VERSION, builder.modelSize);
+        MambaOptions options = builder.options;
+        long size = builder.modelSize;
+        channels = Math.multiplyExact(options.expansion(), size);
+        stateSize = options.stateSize();
+        deltaRank = options.deltaRankFor(size);
+        long width = options.convolutionWidth();
+        Initializer taps = new UniformInitializer((float) (1 / Math.sqrt(width)));
+        convolutionWeight =
+                parameter("conv1d_weight", Parameter.Type.WEIGHT, new Shape(channels, width), taps);
+        convolutionBias =
+                options.convolutionBias()
+                        ? parameter("conv1d_bias", Parameter.Type.BIAS, new Shape(channels), taps)
+                        : null;
+        deltaBias =
+                parameter(
+                        "dt_bias",
+                        Parameter.Type.OTHER,
+                        new Shape(channels),
+                        StateSpaceInitializers::deltaBias);
+        stateLog =
+                parameter(
+                        "A_log",
+                        Parameter.Type.OTHER,
+                        new Shape(channels, stateSize),
+                        StateSpaceInitializers::logOfStateIndex);
+        skip = parameter("D", Parameter.Type.OTHER, new Shape(channels), Initializer.ONES);
+        inProjection = projection("in_proj", size, 2 * channels, options.projectionBias(), size, 1);
+        scanProjection =
+                projection("x_proj", channels, deltaRank + 2 * stateSize, false, channels, 1);
+        deltaProjection = projection("dt_proj", deltaRank, channels, false, deltaRank, 1);
+        outProjection =
+                projection(
+                        "out_proj",
+                        channels,
+                        size,
+                        options.projectionBias(),
+                        channels,
+                        builder.outputScale);
+    }
+
+    private Parameter parameter(
+            String name, Parameter.Type type, Shape shape, Initializer initializer) {
+        return addParameter(
+                Parameter.builder()
+                        .setName(name)
+                        .setType(type)
+                        .optShape(shape)
+                        .optInitializer(initializer)
+                        .build());
+    }
+
+    private Projection projection(
+            String name, long inputs, long outputs, boolean bias, long fanIn, double scale) {
+        return addChildBlock(
+                name,
+                Projection.builder()
+                        .setInputs(inputs)
+                        .setOutputs(outputs)
+                        .optBias(bias)
+                        .optInitializer(Projection.uniformWeights(fanIn, scale))
+                        .build());
+    }
+
+    /**
+     * Returns a builder.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    protected MixerOutput compute(
+            ParameterStore parameterStore,
+            NDArray x,
+            MixerState before,
+            boolean keepState,
+            boolean training) {
+        MambaState state = continued(MambaState.class, before, x);
+        Device device = x.getDevice();
+        NDArray both = inProjection.project(parameterStore, x, training);
+        NDList halves = both.split(new long[] {channels}, 2);
+        CausalConv1d.Result convolved =
+                CausalConv1d.of(
+                                halves.get(0),
+                                parameterStore.getValue(convolutionWeight, device, training))
+                        .withBias(parameterStore.getValue(convolutionBias, device, training))
+                        .withSilu(true)
+                        .withInitialState(state == null ? null : state.convolution())
+                        .run();
+        NDArray u = convolved.output();
+        NDArray selection = scanProjection.project(parameterStore, u, training);
+        NDList parts = selection.split(new long[] {deltaRank, deltaRank + stateSize}, 2);
+        NDArray delta = deltaProjection.project(parameterStore, parts.get(0), training);
+        NDArray a = parameterStore.getValue(stateLog, device, training).exp().neg();
+        SelectiveScan.Result scanned =
+                SelectiveScan.of(u, delta, a, parts.get(1), parts.get(2))
+                        .withSkip(parameterStore.getValue(skip, device, training))
+                        .withGate(halves.get(1))
+                        .withDeltaBias(parameterStore.getValue(deltaBias, device, training))
+                        .withDeltaSoftplus(true)
+                        .withInitialState(state == null ? null : state.scan())
+                        .run();
+        NDArray output = outProjection.project(parameterStore, scanned.output(), training);
+        MambaState after =
+                keepState ? new MambaState(convolved.finalState(), scanned.finalState()) : null;
+        return new MixerOutput(output, after);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... shapes) {
+        Shape tokens = shapes[0].slice(0, 2);
+        inProjection.initialize(manager, dataType, shapes[0]);
+        scanProjection.initialize(manager, dataType, tokens.add(channels));
+        deltaProjection.initialize(manager, dataType, tokens.add(deltaRank));
+        outProjection.initialize(manager, dataType, tokens.add(channels));
+    }
+
+    /** Builds a {@link MambaBlock}. */
+    public static final class Builder {
+
+        private long modelSize;
+        private MambaOptions options = MambaOptions.DEFAULTS;
+        private double outputScale = 1;
+
+        private Builder() {}
+
+        /**
+         * Sets the size of the vectors.
+         *
+         * @param size M
+         * @return this builder
+         */
+        public Builder setModelSize(long size) {
+            modelSize = size;
+            return this;
+        }
+
+        /**
+         * Sets everything but the model size at once; {@link MambaOptions#DEFAULTS} unless set.
+         *
+         * @param newOptions the settings
+         * @return this builder
+         */
+        public Builder optOptions(MambaOptions newOptions) {
+            options = Objects.requireNonNull(newOptions, "options");
+            return this;
+        }
+
+        /**
+         * Sets the number of states of each channel; 16 unless set.
+         *
+         * @param size N
+         * @return this builder
+         */
+        public Builder optStateSize(int size) {
+            options = options.withStateSize(size);
+            return this;
+        }
+
+        /**
+         * Sets the width of the convolution; 4 unless set.
+         *
+         * @param width W
+         * @return this builder
+         */
+        public Builder optConvolutionWidth(int width) {
+            options = options.withConvolutionWidth(width);
+            return this;
+        }
+
+        /**
+         * Sets the number of channels; twice the model size unless set.
+         *
+         * @param factor the channels as a multiple of the model size
+         * @return this builder
+         */
+        public Builder optExpansion(int factor) {
+            options = options.withExpansion(factor);
+            return this;
+        }
+
+        /**
+         * Sets the rank of delta's projection; a sixteenth of the model size, rounded up, unless
+         * set.
+         *
+         * @param rank R
+         * @return this builder
+         */
+        public Builder optDeltaRank(int rank) {
+            options = options.withDeltaRank(rank);
+            return this;
+        }
+
+        /**
+         * Sets whether the input and output projections have a bias; they have none unless set.
+         *
+         * @param bias true for a bias
+         * @return this builder
+         */
+        public Builder optProjectionBias(boolean bias) {
+            options = options.withProjectionBias(bias);
+            return this;
+        }
+
+        /**
+         * Sets whether the convolution has a bias; it has one unless set.
+         *
+         * @param bias true for a bias
+         * @return this builder
+         */
+        public Builder optConvolutionBias(boolean bias) {
+            options = options.withConvolutionBias(bias);
+            return this;
+        }
+
+        /**
+         * Sets the factor on the initial weights of the output projection; 1 unless set.
+         *
+         * @param scale the factor
+         * @return this builder
+         */
+        public Builder optOutputScale(double scale) {
+            outputScale = scale;
+            return this;
+        }
+
+        /**
+         * Builds the block.
+         *
+         * @return the block
+         * @throws IllegalArgumentException if a setting is missing or out of range
+         */
+        public MambaBlock build() {
+            return new MambaBlock(this);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.state;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import io.github.djlmamba.ops.GradientMode;
+import java.util.ArrayList;
+import java.util.List;
+import org.apiguardian.api.API;
+
+/**
+ * A block that maps a sequence (B, L, M) to one of the same shape, each output depending on its own
+ * and earlier inputs only.
+ *
+ * <p>One method, {@link #mix}, answers for the whole sequence, for a prefix that leaves a state and
+ * for more tokens from a state, always with the same result; the block's ordinary {@code forward}
+ * is the whole sequence. Every array made on the way is closed before the call returns: only the
+ * output and the state remain, in the manager of the input. With {@code training = false} nothing
+ * is recorded for a gradient, whatever the mode of the calling thread.
+ *
+ * <p>Predicting from several threads at once is safe as long as no parameter changes meanwhile.
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public abstract class SequenceMixer extends AbstractBlock {
+
+    private final long modelSize;
+    private volatile List<Parameter> ownParameters;
+
+    /**
+     * Makes a mixer.
+     *
+     * @param version the version of the block's saved form
+     * @param modelSize the size M of the vectors
+     * @throws IllegalArgumentException if the size is not positive
+     */
+    protected SequenceMixer(byte version, long modelSize) {
+        super(version);
+        if (modelSize <= 0) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName()
+                            + ": the model size is "
+                            + modelSize
+                            + "; set a positive one with setModelSize");
+        }
+        this.modelSize = modelSize;
+    }
+
+    /**
+     * Returns the size of the vectors.
+     *
+     * @return M
+     */
+    public final long modelSize() {
+        return modelSize;
+    }
+
+    /**
+     * Mixes a whole sequence, a prefix or a continuation.
+     *
+     * @param parameterStore where the parameters' values come from
+     * @param x the sequence, of shape (B, L, M); L may be 0
+     * @param before the state after the tokens before x; null at the start of a sequence
+     * @param keepState whether the state after x is wanted
+     * @param training true to record for a gradient, false to predict
+     * @return the output, and the state if it is wanted, in x's manager
+     * @throws IllegalArgumentException if x or the state does not fit this block
+     * @throws IllegalStateException if x or the state is closed
+     */
+    public final MixerOutput mix(
+            ParameterStore parameterStore,
+            NDArray x,
+            MixerState before,
+            boolean keepState,
+            boolean training) {
+        checkOpen("the input", x);
+        checkShape(x.getShape());
+        return training
+                ? scoped(parameterStore, x, before, keepState, true)
+                : GradientMode.off(() -> scoped(parameterStore, x, before, keepState, false));
+    }
+
+    /**
+     * Does the work of {@link #mix}, whose checks of x have been made. Both results must be new
+     * arrays. All other arrays made here are closed by the caller; what a gradient needs of them is
+     * held by its graph.
+     *
+     * @param parameterStore where the parameters' values come from
+     * @param x the sequence, of shape (B, L, M)
+     * @param before the state before, or null
+     * @param keepState whether the state after x is wanted
+     * @param training whether a gradient may be wanted
+     * @return the output and the state
+     */
+    protected abstract MixerOutput compute(
+            ParameterStore parameterStore,
+            NDArray x,
+            MixerState before,
+            boolean keepState,
+            boolean training);
+
+    private MixerOutput scoped(
+            ParameterStore parameterStore,
+            NDArray x,
+            MixerState before,
+            boolean keepState,
+            boolean training) {
+        NDManager manager = x.getManager();
+        MixerOutput result;
+        NDList kept = new NDList();
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            // A store may copy a parameter on first use, and keeps the copy beyond this scope.
+            for (Parameter parameter : ownParameters()) {
+                NDArray value = parameterStore.getValue(parameter, x.getDevice(), training);
+                NDScope.unregister(value);
+                checkType(x, parameter, value);
+            }
+            result = compute(parameterStore, x, before, keepState, training);
+            kept.add(result.output());
+            if (result.state() != null) {
+                kept.addAll(result.state().arrays());
+            }
+            NDScope.unregister(kept);
+        }
+        for (NDArray array : kept) {
+            if (array.getManager() != manager) {
+                array.attach(manager);
+            }
+            NDScope.register(array);
+        }
+        return result;
+    }
+
+    /** The parameters that this block reads itself: all but those of the mixers inside it. */
+    private List<Parameter> ownParameters() {
+        List<Parameter> found = ownParameters;
+        if (found == null) {
+            List<Parameter> collected = new ArrayList<>();
+            collect(this, collected);
+            found = List.copyOf(collected);
+            ownParameters = found;
+        }
+        return found;
+    }
+
+    private static void collect(Block block, List<Parameter> into) {
+        into.addAll(block.getDirectParameters().values());
+        for (Block child : block.getChildren().values()) {
+            if (!(child instanceof SequenceMixer)) {
+                collect(child, into);
+            }
+        }
+    }
+
+    /**
+     * Returns a state as the kind that this block continues from, after checking that it is open
+     * and of x's batch.
+     *
+     * @param <S> the kind of state
+     * @param type the kind of state
+     * @param before the state given, or null
+     * @param x the input that continues it
+     * @return the state, or null at the start of a sequence
+     */
+    protected final <S extends MixerState> S continued(
+            Class<S> type, MixerState before, NDArray x) {
+        if (before == null) {
+            return null;
+        }
+        S state = ofType(type, before);
+        for (NDArray array : state.arrays()) {
+            checkOpen("the state", array);
+            if (array.getShape().get(0) != x.getShape().get(0)) {
+                throw new IllegalArgumentException(
+                        getClass().getSimpleName()
+                                + ": the state is of a batch of "
+                                + array.getShape().get(0)
+                                + " but the input has shape "
+                                + x.getShape()
+                                + "; continue with the batch that left the state");
+            }
+        }
+        return state;
+    }
+
+    /**
+     * Returns a state as the kind that this block continues from.
+     *
+     * @param <S> the kind of state
+     * @param type the kind of state
+     * @param before the state given, not null
+     * @return the state
+     */
+    protected final <S extends MixerState> S ofType(Class<S> type, MixerState before) {
+        if (!type.isInstance(before)) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName()
+                            + ": continues from a "
+                            + type.getSimpleName()
+                            + " but the state is a "
+                            + before.getClass().getSimpleName()
+                            + "; give the state that this block left");
+        }
+        return type.cast(before);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    protected final NDList forwardInternal(
+            ParameterStore parameterStore,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        return new NDList(
+                mix(parameterStore, inputs.singletonOrThrow(), null, false, training).output());
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public final Shape[] getOutputShapes(Shape[] shapes) {
+        return new Shape[] {shapes[0]};
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    protected final void prepare(Shape[] shapes) {
+        if (shapes.length != 1) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName() + ": takes 1 input but got " + shapes.length);
+        }
+        checkShape(shapes[0]);
+    }
+
+    private void checkShape(Shape shape) {
+        if (shape.dimension() != 3 || shape.get(2) != modelSize) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName()
+                            + ": the input has shape "
+                            + shape
+                            + "; expected (B, L, M) with M = "
+                            + modelSize);
+        }
+    }
+
+    private void checkType(NDArray x, Parameter parameter, NDArray value) {
+        DataType type = x.getDataType();
+        // Reduced precision under automatic casting has no name in Java.
+        if (type != value.getDataType() && type != DataType.UNKNOWN) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName()
+                            + ": the input has type "
+                            + type
+                            + " but the parameter "
+                            + parameter.getName()
+                            + " has "
+                            + value.getDataType()
+                            + "; convert the input with toType, or initialize the block in its"
+                            + " type");
+        }
+    }
+
+    private void checkOpen(String name, NDArray array) {
+        if (array == null) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName() + ": " + name + " is null; an array is needed");
+        }
+        if (array.isReleased()) {
+            throw new IllegalStateException(
+                    getClass().getSimpleName()
+                            + ": "
+                            + name
+                            + " is closed; keep it, and the manager that owns it, open until it has"
+                            + " been used");
+        }
+    }
+}

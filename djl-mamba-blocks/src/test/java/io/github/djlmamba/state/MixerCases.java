@@ -1,0 +1,120 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.state;
+
+import io.github.djlmamba.attention.AttentionOptions;
+import io.github.djlmamba.attention.CausalSelfAttentionBlock;
+import io.github.djlmamba.feedforward.MlpActivation;
+import io.github.djlmamba.feedforward.MlpBlock;
+import io.github.djlmamba.feedforward.MlpOptions;
+import io.github.djlmamba.hybrid.HybridStack;
+import io.github.djlmamba.hybrid.HybridStackOptions;
+import io.github.djlmamba.hybrid.LayerPattern;
+import io.github.djlmamba.hybrid.LayerSymbol;
+import io.github.djlmamba.norm.NormOptions;
+import io.github.djlmamba.ssm.MambaBlock;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/** Every mixer and every pattern of the in-context-learning study, small enough for tests. */
+public final class MixerCases {
+
+    /** The model size of each case. */
+    public static final long MODEL_SIZE = 8;
+
+    private MixerCases() {}
+
+    /**
+     * Returns the mixers by name.
+     *
+     * @return a builder of each
+     */
+    public static Map<String, Supplier<SequenceMixer>> all() {
+        Map<String, Supplier<SequenceMixer>> cases = new LinkedHashMap<>();
+        cases.put("Mamba", () -> MambaBlock.builder().setModelSize(MODEL_SIZE).build());
+        cases.put(
+                "Mamba with every option",
+                () ->
+                        MambaBlock.builder()
+                                .setModelSize(MODEL_SIZE)
+                                .optStateSize(3)
+                                .optConvolutionWidth(2)
+                                .optExpansion(3)
+                                .optDeltaRank(2)
+                                .optProjectionBias(true)
+                                .optConvolutionBias(false)
+                                .build());
+        cases.put(
+                "Mamba with a convolution of width 1",
+                () -> MambaBlock.builder().setModelSize(MODEL_SIZE).optConvolutionWidth(1).build());
+        cases.put(
+                "attention",
+                () ->
+                        CausalSelfAttentionBlock.builder()
+                                .setModelSize(MODEL_SIZE)
+                                .optHeads(4)
+                                .build());
+        cases.put(
+                "grouped attention without bias",
+                () ->
+                        CausalSelfAttentionBlock.builder()
+                                .setModelSize(MODEL_SIZE)
+                                .optHeads(4)
+                                .optKeyValueHeads(2)
+                                .optBias(false)
+                                .build());
+        for (MlpActivation activation : MlpActivation.values()) {
+            MlpOptions options = MlpOptions.DEFAULTS.withActivation(activation);
+            cases.put("MLP " + activation, () -> options.newMixer(MODEL_SIZE, 1));
+        }
+        cases.putAll(stacks());
+        return cases;
+    }
+
+    /**
+     * Returns the stacks by name.
+     *
+     * @return a builder of each
+     */
+    public static Map<String, Supplier<SequenceMixer>> stacks() {
+        Map<String, Supplier<SequenceMixer>> cases = new LinkedHashMap<>();
+        cases.put("stack: Mamba", () -> stack(HybridStackOptions.mamba(MODEL_SIZE, 3)));
+        cases.put(
+                "stack: transformer",
+                () -> stack(HybridStackOptions.transformer(MODEL_SIZE, 2, 40)));
+        cases.put(
+                "stack: standard hybrid",
+                () -> stack(HybridStackOptions.standardHybrid(MODEL_SIZE, 4, 40)));
+        cases.put("stack: MambaFormer", () -> stack(HybridStackOptions.mambaFormer(MODEL_SIZE, 4)));
+        cases.put(
+                "stack: allocated, RMS norm",
+                () ->
+                        stack(
+                                HybridStackOptions.of(
+                                                MODEL_SIZE, LayerPattern.allocate(12, 0.08, 0.5))
+                                        .withNorm(NormOptions.RMS_NORM)
+                                        .withRescaleOutputs(false)));
+        return cases;
+    }
+
+    private static HybridStack stack(HybridStackOptions options) {
+        return new HybridStack(
+                options.withMixer(LayerSymbol.ATTENTION, AttentionOptions.DEFAULTS.withHeads(2)));
+    }
+
+    /**
+     * Returns an MLP, for tests that need a mixer of the wrong kind.
+     *
+     * @return the block
+     */
+    public static SequenceMixer mlp() {
+        return MlpBlock.builder().setModelSize(MODEL_SIZE).build();
+    }
+}
