@@ -22,9 +22,6 @@ constexpr int kForwardSlab = 4;
 /* Parameters and states of a segment stay in a second-level cache. */
 constexpr size_t kSegmentBytes = 512 << 10;
 
-/* Checkpoint tiles that are read, scanned and written together: long loops predict their end better. */
-constexpr int64_t kTilesTogether = 4;
-
 template <typename T>
 struct ForwardScratch {
   PackedParameters<T> parameters;
@@ -34,19 +31,19 @@ struct ForwardScratch {
   T* delta_u;
   T* y;
 
-  void take(Arena& arena, int64_t packs, int64_t steps, int64_t states_count) {
+  void take(Arena& arena, int64_t packs, int64_t tile, int64_t states_count) {
     constexpr int kLanes = Simd<T>::kLanes;
     parameters.take(arena, packs, states_count);
     states = arena.take<T>(packs * states_count * kLanes);
-    delta = arena.take<T>(steps * kLanes);
-    delta_u = arena.take<T>(steps * kLanes);
-    y = arena.take<T>(steps * kLanes);
+    delta = arena.take<T>(tile * kLanes);
+    delta_u = arena.take<T>(tile * kLanes);
+    y = arena.take<T>(tile * kLanes);
   }
 };
 
 /** Reads delta' and delta' u of one pack, and starts y as skip u. Returns the largest |delta'|, which may pass over a NaN. */
 template <typename T, bool kSoftplus, bool kWhole>
-T read_steps(Rows u_rows, Rows delta_rows, int64_t steps, int count, Vec<T> skip, Vec<T> bias, T* delta, T* delta_u, T* y) {
+T read_tile(Rows u_rows, Rows delta_rows, int64_t steps, int count, Vec<T> skip, Vec<T> bias, T* delta, T* delta_u, T* y) {
   constexpr int kLanes = Simd<T>::kLanes;
   Vec<T> largest = {};
   for (int64_t t = 0; t < steps; ++t) {
@@ -65,7 +62,7 @@ T read_steps(Rows u_rows, Rows delta_rows, int64_t steps, int count, Vec<T> skip
 
 /** Gates y of one pack and writes it out. */
 template <typename T, bool kGate, bool kWhole>
-void write_steps(Rows z_rows, Rows out_rows, int64_t steps, int count, const T* y) {
+void write_tile(Rows z_rows, Rows out_rows, int64_t steps, int count, const T* y) {
   constexpr int kLanes = Simd<T>::kLanes;
   for (int64_t t = 0; t < steps; ++t) {
     Vec<T> value = load(y + t * kLanes);
@@ -135,63 +132,51 @@ struct ForwardScan {
   }
 };
 
-/** Scans steps [begin, end) of one pack, tile by tile when the states between tiles are wanted. */
+/** Scans one pack over the tile [begin, end). */
 template <typename T, bool kInRange>
-void scan_steps(const SelectiveScanForward<T>& f, const SelectiveScanGeometry& geometry, const Segment& segment, int64_t begin, int64_t end, int64_t p,
-                const ForwardScratch<T>& s, const NextPack& next) {
+void scan_tile(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
+               const NextPack& next) {
   constexpr int kLanes = Simd<T>::kLanes;
   const SelectiveScanInputs<T>& in = f.in;
   const int64_t pack_states = in.sizes.states * kLanes;
-  const int64_t batch = segment.batch;
   const int64_t group = s.parameters.channels[p].group;
-  const int64_t run_length = f.checkpoints == nullptr ? end - begin : geometry.tile;
-  for (int64_t t = begin; t < end; t += run_length) {
-    const int64_t ahead = next.t + (t - begin);
-    ForwardScan<T, kInRange> scan = {
-        t + run_length < end ? run_length : end - t,
-        s.parameters.a + p * pack_states,
-        s.states + p * pack_states,
-        s.delta + (t - begin) * kLanes,
-        s.delta_u + (t - begin) * kLanes,
-        s.y + (t - begin) * kLanes,
-        in.b.data + batch * in.b.batch_stride + t * in.b.length_stride + group * in.b.group_stride,
-        in.b.length_stride,
-        in.c.data + batch * in.c.batch_stride + t * in.c.length_stride + group * in.c.group_stride,
-        in.c.length_stride,
-        {{rows_at(in.u, batch, ahead, next.channel), rows_at(in.delta, batch, ahead, next.channel), rows_at(in.z, batch, ahead, next.channel),
-          rows_at(f.out, batch, ahead, next.channel)}}};
-    if (f.checkpoints != nullptr) {
-      const int64_t tile = batch * geometry.tiles + t / geometry.tile;
-      memcpy(f.checkpoints + (tile * geometry.packs_per_batch + segment.pack_begin + p) * pack_states, scan.states,
-             static_cast<size_t>(pack_states) * sizeof(T));
-    }
-    for_each_slab_from<kForwardSlab>(0, in.sizes.states, scan);
-  }
+  ForwardScan<T, kInRange> scan = {
+      end - begin,
+      s.parameters.a + p * pack_states,
+      s.states + p * pack_states,
+      s.delta,
+      s.delta_u,
+      s.y,
+      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + group * in.b.group_stride,
+      in.b.length_stride,
+      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + group * in.c.group_stride,
+      in.c.length_stride,
+      {{rows_at(in.u, batch, next.t, next.channel), rows_at(in.delta, batch, next.t, next.channel), rows_at(in.z, batch, next.t, next.channel),
+        rows_at(f.out, batch, next.t, next.channel)}}};
+  for_each_slab_from<kForwardSlab>(0, in.sizes.states, scan);
 }
 
 template <typename T, bool kSoftplus, bool kGate, bool kWhole>
-void forward_pack(const SelectiveScanForward<T>& f, const SelectiveScanGeometry& geometry, const Segment& segment, int64_t begin, int64_t end,
-                  int64_t p, const ForwardScratch<T>& s, const NextPack& next) {
+void forward_pack(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
+                  const NextPack& next) {
   constexpr int kLanes = Simd<T>::kLanes;
   const SelectiveScanInputs<T>& in = f.in;
   const PackChannels channels = s.parameters.channels[p];
-  const int64_t batch = segment.batch;
-  const T largest = read_steps<T, kSoftplus, kWhole>(
+  const T largest = read_tile<T, kSoftplus, kWhole>(
       rows_at(in.u, batch, begin, channels.first), rows_at(in.delta, batch, begin, channels.first), end - begin, channels.count,
       load(s.parameters.skip + p * kLanes), load(s.parameters.delta_bias + p * kLanes), s.delta, s.delta_u, s.y);
   /* Written so that a NaN takes the form that is right for every input. */
   if (largest * s.parameters.a_largest[p] <= kExp2Range<T>) {
-    scan_steps<T, true>(f, geometry, segment, begin, end, p, s, next);
+    scan_tile<T, true>(f, batch, begin, end, p, s, next);
   } else {
-    scan_steps<T, false>(f, geometry, segment, begin, end, p, s, next);
+    scan_tile<T, false>(f, batch, begin, end, p, s, next);
   }
-  write_steps<T, kGate, kWhole>(rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), end - begin,
+  write_tile<T, kGate, kWhole>(rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), end - begin,
                                 channels.count, s.y);
 }
 
 template <typename T>
-using ForwardPack = void (*)(const SelectiveScanForward<T>&, const SelectiveScanGeometry&, const Segment&, int64_t, int64_t, int64_t,
-                             const ForwardScratch<T>&, const NextPack&);
+using ForwardPack = void (*)(const SelectiveScanForward<T>&, int64_t, int64_t, int64_t, int64_t, const ForwardScratch<T>&, const NextPack&);
 
 template <typename T, bool kWhole>
 ForwardPack<T> forward_pack_for(const SelectiveScanInputs<T>& in) {
@@ -213,12 +198,11 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
   const ForwardPack<T> part_pack = forward_pack_for<T, false>(in);
 
   ForwardScratch<T> s;
-  const int64_t steps = kTilesTogether * geometry.tile;
   const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / (2 * static_cast<size_t>(pack_states) * sizeof(T)));
   Arena measure = {nullptr, 0};
-  s.take(measure, max_packs, steps, states);
+  s.take(measure, max_packs, geometry.tile, states);
   Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
-  s.take(arena, max_packs, steps, states);
+  s.take(arena, max_packs, geometry.tile, states);
 
   for (int64_t block = block_begin; block < block_end;) {
     const Segment segment = next_segment(geometry, block, block_end, max_packs);
@@ -226,11 +210,16 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
     const int64_t packs = segment.pack_end - segment.pack_begin;
     s.parameters.load_segment(in, geometry, segment);
     pack_states_or_zeros(in.initial_state, segment.batch, s.parameters.channels, packs, states, s.states);
-    for (int64_t begin = 0; begin < length; begin += steps) {
-      const int64_t end = begin + steps < length ? begin + steps : length;
+    for (int64_t tile = 0; tile < geometry.tiles; ++tile) {
+      const int64_t begin = tile * geometry.tile;
+      const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
+      if (f.checkpoints != nullptr) {
+        memcpy(f.checkpoints + ((segment.batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states, s.states,
+               static_cast<size_t>(packs * pack_states) * sizeof(T));
+      }
       for (int64_t p = 0; p < packs; ++p) {
         const bool whole = s.parameters.channels[p].count == kLanes;
-        (whole ? whole_pack : part_pack)(f, geometry, segment, begin, end, p, s, next_pack(s.parameters.channels, p, packs, begin, end));
+        (whole ? whole_pack : part_pack)(f, segment.batch, begin, end, p, s, next_pack(s.parameters.channels, p, packs, begin, end));
       }
     }
     unpack_states(s.states, segment.batch, s.parameters.channels, packs, states, f.final_state);
