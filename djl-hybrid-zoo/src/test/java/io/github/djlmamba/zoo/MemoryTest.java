@@ -16,11 +16,11 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.EasyTrain;
-import ai.djl.training.loss.Loss;
 import ai.djl.training.tracker.Tracker;
 import io.github.djlmamba.icl.IclDataset;
 import io.github.djlmamba.icl.task.IclTasks;
 import io.github.djlmamba.training.AdamTrainer;
+import io.github.djlmamba.training.MeanSquaredError;
 import io.github.djlmamba.zoo.icl.InContextLearner;
 import io.github.djlmamba.zoo.icl.InContextModels;
 import io.github.djlmamba.zoo.icl.InContextPrompt;
@@ -59,7 +59,7 @@ class MemoryTest {
             try (AdamTrainer trainer =
                     AdamTrainer.builder()
                             .setModel(model)
-                            .setTrainingConfig(new DefaultTrainingConfig(Loss.l2Loss()))
+                            .setTrainingConfig(new DefaultTrainingConfig(new MeanSquaredError()))
                             .setLearningRate(Tracker.fixed(1e-4f))
                             .optMaxGradientNorm(1)
                             .build()) {

@@ -70,15 +70,6 @@ class MixerContractTest {
         return MixerCases.all().entrySet().stream().map(MixerContractTest::arguments);
     }
 
-    static Stream<Arguments> mixersWithoutScan() {
-        return MixerCases.all().entrySet().stream()
-                .filter(
-                        entry ->
-                                entry.getValue().get().getParameters().keys().stream()
-                                        .noneMatch(name -> name.endsWith("A_log")))
-                .map(MixerContractTest::arguments);
-    }
-
     private static Arguments arguments(Map.Entry<String, Supplier<SequenceMixer>> entry) {
         return Arguments.of(entry.getKey(), entry.getValue());
     }
@@ -239,7 +230,7 @@ class MixerContractTest {
     }
 
     @ParameterizedTest(name = "{0}")
-    @MethodSource("mixersWithoutScan")
+    @MethodSource("mixers")
     void gradientsSurviveACollection(String name, Supplier<SequenceMixer> builder)
             throws InterruptedException {
         SequenceMixer mixer = initialized(builder);
