@@ -8,6 +8,9 @@
  */
 package io.github.djlmamba.examples.cli;
 
+import ai.djl.translate.TranslateException;
+import java.io.PrintWriter;
+import java.nio.file.NoSuchFileException;
 import java.util.concurrent.atomic.AtomicReference;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -87,8 +90,15 @@ public final class DjlMamba implements Runnable {
      * @return its exit code: 0, 1 where it failed, 2 where the arguments are wrong
      */
     public static int run(String... arguments) {
+        return run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), arguments);
+    }
+
+    /** Runs a command with other streams than the process's own. */
+    static int run(PrintWriter out, PrintWriter err, String... arguments) {
         DjlMamba top = new DjlMamba();
         CommandLine line = new CommandLine(top);
+        line.setOut(out);
+        line.setErr(err);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler(
                 (exception, command, result) -> {
@@ -109,12 +119,17 @@ public final class DjlMamba implements Runnable {
     }
 
     private static String message(Throwable exception) {
-        String message = exception.getMessage();
-        String text =
-                message == null || message.isBlank()
-                        ? exception.getClass().getSimpleName()
-                        : message.strip();
-        return text.lines().findFirst().orElse(text) + " (--verbose shows where)";
+        Throwable told = exception;
+        // DJL wraps what a translator throws in an exception that only repeats it.
+        while (told instanceof TranslateException && told.getCause() != null) {
+            told = told.getCause();
+        }
+        String text = told.getMessage() == null ? "" : told.getMessage().strip();
+        if (told instanceof NoSuchFileException) {
+            text = "there is no file " + text;
+        }
+        String line = text.lines().findFirst().orElse(told.getClass().getSimpleName());
+        return line + " (--verbose shows where)";
     }
 
     /** Tells the version from the jar's manifest. */
