@@ -29,8 +29,8 @@ import java.util.Properties;
 
 /**
  * The loader of the library. It loads after DJL's engine, from this class so that the natives bind
- * here whichever class loader holds it, and never throws: what goes wrong becomes the reason why the
- * native ops do not work.
+ * here whichever class loader holds it, and never throws: what goes wrong becomes the reason why
+ * the native ops do not work.
  *
  * <p>The library is a resource of the platform's jar. It is extracted once to a folder of DJL's
  * cache that is named by its content, through a temporary file that is renamed, so that several
@@ -121,8 +121,7 @@ record NativeLibrary(String reason, String libtorchVersion) {
                             + builtFor,
                     builtFor);
         } catch (RuntimeException | LinkageError | AssertionError e) {
-            return failure(
-                    "DJL's PyTorch engine does not start (" + firstLine(e) + ")", builtFor);
+            return failure("DJL's PyTorch engine does not start (" + firstLine(e) + ")", builtFor);
         }
     }
 
@@ -167,7 +166,7 @@ record NativeLibrary(String reason, String libtorchVersion) {
         return e.toString().lines().findFirst().orElse("");
     }
 
-    private static Path extract(Source source, Path folder) throws IOException {
+    static Path extract(Source source, Path folder) throws IOException {
         byte[] content;
         try (InputStream in = source.open(FILE_NAME)) {
             if (in == null) {

@@ -26,9 +26,9 @@ import org.apiguardian.api.API;
 /**
  * The provider that runs the ops in C++, on the libtorch that DJL has loaded.
  *
- * <p>It takes float32 and float64 arrays on the CPU. Where the library cannot be loaded it says why,
- * and another provider is used. Results are differentiable once; a graph of the backward pass is
- * refused, except for linear. For equal inputs and an equal number of threads they are bitwise
+ * <p>It takes float32 and float64 arrays on the CPU. Where the library cannot be loaded it says
+ * why, and another provider is used. Results are differentiable once; a graph of the backward pass
+ * is refused, except for linear. For equal inputs and an equal number of threads they are bitwise
  * repeatable. Thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)

@@ -8,8 +8,8 @@
  */
 package io.github.djlmamba.nativeops;
 
-import io.github.djlmamba.ops.SelectiveScanContract;
 import io.github.djlmamba.ops.OpsProvider;
+import io.github.djlmamba.ops.SelectiveScanContract;
 
 class NativeSelectiveScanTest extends SelectiveScanContract {
 

@@ -101,7 +101,7 @@ public final class InContextModels {
         };
     }
 
-    private static InContextPrompt prompt(IclPrompts prompts, int k) {
+    static InContextPrompt prompt(IclPrompts prompts, int k) {
         int points = prompts.points();
         int dims = prompts.dims();
         float[][] xs = new float[points][];
