@@ -210,7 +210,7 @@ class DjlMambaTest {
                 other.toString(),
                 "--output",
                 result);
-        assertFailure("at least 1 prompt", "icl", "eval", "--prompts", "0");
+        assertFailure("prompts must be at least 1", "icl", "eval", "--prompts", "0");
         assertFailure(
                 "neither mambaformer",
                 "icl",
