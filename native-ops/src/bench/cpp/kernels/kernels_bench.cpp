@@ -10,12 +10,11 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 
 #include "../../../test/cpp/kernels/selective_scan_runner.h"
+#include "benchmark/machine_loads.h"
 #include "causal_conv1d.h"
 #include "isa.h"
-#include "vector_math.h"
 
 /**
  * Times the CPU kernels beside the rate that bounds them, in one run: the scan beside the machine's rate of vector exponentials, the convolution beside a
@@ -62,37 +61,24 @@ void report(const char* name, const char* shape, int threads, const Times& t, do
               threads, threads == 1 ? " " : "s", t.median * 1e3, t.best * 1e3, t.p10 * 1e3, t.p90 * 1e3, bound * 1e3, bound / t.median, bound / t.best, rate);
 }
 
-/** Exponentials per second of all threads together, over buffers that stay in the first-level cache. */
+benchmark::Parallel on_threads(int threads) {
+  return [threads](int64_t blocks, const std::function<void(int64_t, int64_t)>& function) { run_blocks(threads, blocks, function); };
+}
+
+/** Exponentials per second of all threads together. */
 double exp2_rate(int threads) {
-  constexpr int64_t kCount = 4096;
-  constexpr int kRounds = 2000;
-  const auto function = cpu::vector_math_kernels<float>().exp2_in_range;
-  std::vector<double> seconds;
-  for (int repetition = 0; repetition < 9; ++repetition) {
-    double slowest = 0;
-#pragma omp parallel num_threads(threads) reduction(max : slowest)
-    {
-      std::vector<float> in(kCount), out(kCount);
-      for (int64_t i = 0; i < kCount; ++i) in[i] = -20.0f * static_cast<float>(i) / kCount;
-#pragma omp barrier
-      const double start = now();
-      for (int round = 0; round < kRounds; ++round) function(in.data(), out.data(), kCount);
-      slowest = now() - start;
-    }
-    seconds.push_back(slowest);
-  }
-  return threads * static_cast<double>(kCount) * kRounds / *std::min_element(seconds.begin(), seconds.end());
+  benchmark::Exp2Load load(threads, 2000);
+  const double best = measure(9, [&] { load.run(on_threads(threads)); }).best;
+  load.check();
+  return load.exponentials() / best;
 }
 
 /** Seconds to copy an array of that many bytes. */
 double copy_seconds(int threads, int64_t bytes, int repetitions) {
-  std::vector<char> from(static_cast<size_t>(bytes), 1), to(static_cast<size_t>(bytes), 2);
-  return measure(repetitions, [&] {
-           run_blocks(threads, bytes / 4096, [&](int64_t begin, int64_t end) {
-             std::memcpy(to.data() + begin * 4096, from.data() + begin * 4096, static_cast<size_t>(end - begin) * 4096);
-           });
-         })
-      .median;
+  benchmark::CopyLoad load(bytes);
+  const double median = measure(repetitions, [&] { load.run(on_threads(threads)); }).median;
+  load.check();
+  return median;
 }
 
 test::NaiveScan make_scan(const cpu::SelectiveScanSizes& sizes) {

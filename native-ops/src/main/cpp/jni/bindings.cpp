@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "jni/conversions.h"
 #include "ops/ops.h"
 
 /*
@@ -20,78 +21,6 @@
  */
 namespace djlmamba {
 namespace {
-
-/** Thrown when a Java exception is pending already. */
-struct JavaException {};
-
-void throw_java(JNIEnv* env, const char* type, const char* message) {
-  if (env->ExceptionCheck()) {
-    return;
-  }
-  jclass exception = env->FindClass(type);
-  if (exception != nullptr) {
-    env->ThrowNew(exception, message);
-    env->DeleteLocalRef(exception);
-  }
-}
-
-template <typename Function>
-auto guarded(JNIEnv* env, Function&& function) -> decltype(function()) {
-  constexpr const char* kEngineException = "ai/djl/engine/EngineException";
-  try {
-    return function();
-  } catch (const JavaException&) {
-    // Left pending.
-  } catch (const c10::ValueError& e) {
-    throw_java(env, "java/lang/IllegalArgumentException", e.what_without_backtrace());
-  } catch (const c10::NotImplementedError& e) {
-    throw_java(env, "java/lang/UnsupportedOperationException", e.what_without_backtrace());
-  } catch (const c10::Error& e) {
-    throw_java(env, kEngineException, e.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    throw_java(env, kEngineException, "out of native memory");
-  } catch (const std::exception& e) {
-    throw_java(env, kEngineException, e.what());
-  } catch (...) {
-    throw_java(env, kEngineException, "unknown native exception");
-  }
-  return decltype(function())();
-}
-
-void check_pending(JNIEnv* env) {
-  if (env->ExceptionCheck()) {
-    throw JavaException();
-  }
-}
-
-const at::Tensor& tensor_of(jlong handle) {
-  TORCH_CHECK_VALUE(handle != 0 && handle != -1, "a native handle is null: the array is closed, or holds no numbers");
-  return *reinterpret_cast<const at::Tensor*>(handle);
-}
-
-OptionalTensor optional_of(jlong handle) {
-  return handle == 0 ? std::nullopt : OptionalTensor(tensor_of(handle));
-}
-
-std::vector<jlong> longs_of(JNIEnv* env, jlongArray array) {
-  TORCH_CHECK_VALUE(array != nullptr, "an array of handles is null");
-  std::vector<jlong> values(env->GetArrayLength(array));
-  env->GetLongArrayRegion(array, 0, static_cast<jsize>(values.size()), values.data());
-  check_pending(env);
-  return values;
-}
-
-std::vector<at::Tensor> tensors_of(JNIEnv* env, jlongArray array) {
-  std::vector<at::Tensor> tensors;
-  for (const jlong handle : longs_of(env, array)) {
-    tensors.push_back(tensor_of(handle));
-  }
-  return tensors;
-}
-
-jlong handle_of(at::Tensor&& tensor) {
-  return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
-}
 
 void release(jlong handle) {
   delete reinterpret_cast<at::Tensor*>(handle);

@@ -189,6 +189,14 @@ std::string linear_choice() {
   return name(0) + "/" + name(1) + "/" + name(2);
 }
 
+Tensor linear_product(const std::string& implementation, const Tensor& a, const Tensor& b) {
+  if (implementation == "aten") {
+    return aten_product(a, b, std::nullopt);
+  }
+  TORCH_CHECK_VALUE(implementation == "onednn", "there is no product by ", implementation, "; expected aten or onednn");
+  return onednn_handle().has_value() ? onednn_product(a, b, std::nullopt) : Tensor();
+}
+
 Tensor linear(const Tensor& input, const Tensor& weight, const OptionalTensor& optional_bias) {
   const OptionalTensor bias = optional_bias.has_value() && optional_bias->defined() ? optional_bias : std::nullopt;
   if (weight.defined() && input.defined() && (autocast() || !input.device().is_cpu())) {

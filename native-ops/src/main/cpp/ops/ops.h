@@ -30,6 +30,9 @@ at::Tensor linear(const at::Tensor& input, const at::Tensor& weight, const Optio
 /** How linear computes the products of its forward and of its two gradients, as "aten" or "onednn" each. */
 std::string linear_choice();
 
+/** a (M, K) times the transpose of b (N, K) by one of those two; undefined where this libtorch lacks it. Not differentiable. */
+at::Tensor linear_product(const std::string& implementation, const at::Tensor& a, const at::Tensor& b);
+
 /** u, delta, gate (B, L, D); a (D, N); b, c (B, L, [G,] N); skip, delta_bias (D); states (B, D, N) -> output, final state. */
 std::tuple<at::Tensor, at::Tensor> selective_scan(
     const at::Tensor& u, const at::Tensor& delta, const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const OptionalTensor& skip,

@@ -167,11 +167,11 @@ public final class NativeOps implements OpsProvider {
         return handles;
     }
 
-    private static long optionalHandle(String op, String name, NDArray array) {
+    static long optionalHandle(String op, String name, NDArray array) {
         return array == null ? 0 : handle(op, name, array);
     }
 
-    private static long handle(String op, String name, NDArray array) {
+    static long handle(String op, String name, NDArray array) {
         return torch(op, name, array).getHandle();
     }
 

@@ -11,23 +11,22 @@ package io.github.djlmamba.examples.cli;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The benchmarks. */
 @Command(
         name = "bench",
         description = "Benchmarks; each checks the result it times.",
-        subcommands = {CommandLine.HelpCommand.class},
+        subcommands = {BenchOpsCommand.class, CommandLine.HelpCommand.class},
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 final class BenchCommand implements Runnable {
 
     @Spec private CommandSpec spec;
 
-    /** {@inheritDoc} */
+    /** Without a command there is nothing to do but to say which there are. */
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "Missing command");
+        spec.commandLine().usage(spec.commandLine().getOut());
     }
 }

@@ -1,0 +1,129 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.examples.benchmark;
+
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.util.Progress;
+import io.github.djlmamba.nativeops.NativeOps;
+import io.github.djlmamba.ops.OpsProviders;
+import io.github.djlmamba.zoo.icl.InContextSettings;
+import java.util.ArrayList;
+import java.util.List;
+import org.apiguardian.api.API;
+
+/**
+ * The benchmarks of the ops: selective scan, causal convolution and linear projection with their
+ * gradients at the sizes of a language model and of the in-context-learning study, an Adam step,
+ * and a training step. Each is checked before it is timed.
+ *
+ * <p>The rates that bound an op are measured between its calls, in the same turns. Immutable; but a
+ * run sets the engine's number of threads and forces ops providers, both of which it restores, so
+ * nothing else should compute at the same time.
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public final class OpsBenchmarks {
+
+    /** More would end the process where the system does not grant them. */
+    private static final int MAXIMUM_THREADS = 1024;
+
+    private final List<Benchmark> benchmarks;
+    private final Benchmark.Efforts efforts;
+
+    private OpsBenchmarks(List<Benchmark> benchmarks, Benchmark.Efforts efforts) {
+        this.benchmarks = benchmarks;
+        this.efforts = efforts;
+    }
+
+    /**
+     * Returns the benchmarks at their published sizes.
+     *
+     * @return the benchmarks
+     */
+    public static OpsBenchmarks standard() {
+        return new OpsBenchmarks(
+                List.of(
+                        new OpBenchmark(new ScanOp(1, 2048, 1536, 16), false),
+                        new OpBenchmark(new ScanOp(64, 82, 256, 16), true),
+                        new OpBenchmark(new ConvolutionOp(1, 2048, 1536, 4), false),
+                        new OpBenchmark(new ConvolutionOp(64, 82, 256, 4), true),
+                        new OpBenchmark(new LinearOp(2048, 768, 3072), false),
+                        new OpBenchmark(new LinearOp(2048, 1536, 768), false),
+                        new OpBenchmark(new LinearOp(5248, 128, 512), true),
+                        new OpBenchmark(new LinearOp(5248, 256, 128), true),
+                        new AdamBenchmark(model(4, 41, 20, 256)),
+                        new TrainingStepBenchmark(model(4, 41, 20, 128), 64)),
+                new Benchmark.Efforts(
+                        new Rounds.Effort(3, 60, 3, 3), new Rounds.Effort(2, 6, 1, 2)));
+    }
+
+    /**
+     * Returns the benchmarks at sizes that take no time, and whose times mean nothing: the calls
+     * themselves take many times as long as the bound.
+     */
+    static OpsBenchmarks tiny() {
+        return new OpsBenchmarks(
+                List.of(
+                        new OpBenchmark(new ScanOp(2, 4, 8, 16), true),
+                        new OpBenchmark(new ConvolutionOp(2, 4, 8, 4), true),
+                        new OpBenchmark(new LinearOp(8, 16, 24), true),
+                        new AdamBenchmark(model(2, 3, 2, 8)),
+                        new TrainingStepBenchmark(model(2, 3, 2, 8), 4)),
+                new Benchmark.Efforts(
+                        new Rounds.Effort(3, 3, 3, 0), new Rounds.Effort(2, 2, 1, 0)));
+    }
+
+    private static InContextSettings model(int layers, int points, int dims, int modelSize) {
+        return new InContextSettings(
+                InContextSettings.MAMBAFORMER, layers, dims, points, modelSize, 8, 16);
+    }
+
+    /**
+     * Runs the benchmarks.
+     *
+     * @param threads the numbers of threads to time them on, each from 1 to 1024
+     * @param progress where to report progress
+     * @return the results
+     * @throws IllegalArgumentException if a number of threads is not from 1 to 1024
+     * @throws IllegalStateException if the native ops do not work here, or a result is wrong
+     */
+    public List<BenchmarkResult> run(List<Integer> threads, Progress progress) {
+        for (int count : threads) {
+            if (count < 1 || count > MAXIMUM_THREADS) {
+                throw new IllegalArgumentException(
+                        "the number of threads is " + count + "; expected 1 to " + MAXIMUM_THREADS);
+            }
+        }
+        Engine engine = Engine.getEngine("PyTorch");
+        OpsProviders.named(NativeOps.NAME);
+        int before = JniUtils.getNumThreads();
+        engine.setRandomSeed(1);
+        progress.reset("Benchmarks", (long) benchmarks.size() * (threads.size() + 1));
+        try (NDManager manager = engine.newBaseManager()) {
+            JniUtils.setNumThreads(threads.stream().max(Integer::compare).orElse(before));
+            for (Benchmark benchmark : benchmarks) {
+                benchmark.check(manager);
+                progress.increment(1);
+            }
+            List<BenchmarkResult> results = new ArrayList<>();
+            for (int count : threads) {
+                JniUtils.setNumThreads(count);
+                for (Benchmark benchmark : benchmarks) {
+                    results.addAll(benchmark.run(manager, count, efforts));
+                    progress.increment(1);
+                }
+            }
+            return results;
+        } finally {
+            JniUtils.setNumThreads(before);
+            progress.end();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+#include <vector>
+
+#include "kernels/cpu/vector_math.h"
+
+/*
+ * What the machine can do, as loads to be timed: the rates that bound the ops. Torch-free, so that the benchmarks of the kernels and those of the
+ * ops measure the same.
+ */
+namespace djlmamba::benchmark {
+
+/** Calls function(begin, end) for parts that together are [0, blocks), one to a thread, and returns when all are done. */
+using Parallel = std::function<void(int64_t blocks, const std::function<void(int64_t begin, int64_t end)>& function)>;
+
+/** Vector exponentials on every thread, from and to arrays in its first-level cache, by the form that the scan uses. */
+class Exp2Load {
+ public:
+  static constexpr int64_t kPerRound = 4096;
+
+  Exp2Load(int64_t threads, int64_t rounds) : threads_(threads), rounds_(rounds), in_(threads * kPerRound), out_(threads * kPerRound) {
+    for (size_t i = 0; i < in_.size(); ++i) in_[i] = -20.0f * static_cast<float>(i % kPerRound) / kPerRound;
+  }
+
+  void run(const Parallel& parallel) {
+    const auto function = cpu::vector_math_kernels<float>().exp2_in_range;
+    parallel(threads_, [&](int64_t begin, int64_t end) {
+      for (int64_t thread = begin; thread < end; ++thread) {
+        const int64_t first = thread * kPerRound;
+        for (int64_t round = 0; round < rounds_; ++round) function(in_.data() + first, out_.data() + first, kPerRound);
+      }
+    });
+  }
+
+  /** Throws unless the last run has computed the exponentials. */
+  void check() const {
+    for (size_t i = 0; i < in_.size(); ++i) {
+      const double expected = std::exp2(static_cast<double>(in_[i]));
+      if (!(std::abs(out_[i] - expected) <= 1e-6 * expected)) throw std::runtime_error("the vector exponential is wrong");
+    }
+  }
+
+  double exponentials() const { return static_cast<double>(threads_ * rounds_ * kPerRound); }
+
+ private:
+  int64_t threads_;
+  int64_t rounds_;
+  std::vector<float> in_;
+  std::vector<float> out_;
+};
+
+/** A copy of an array, a part to each thread. */
+class CopyLoad {
+ public:
+  explicit CopyLoad(int64_t bytes) : from_(static_cast<size_t>(bytes)), to_(static_cast<size_t>(bytes), 1) {
+    for (size_t i = 0; i < from_.size(); ++i) from_[i] = static_cast<char>(i * 7);
+  }
+
+  void run(const Parallel& parallel) {
+    constexpr int64_t kBlock = 65536;
+    const auto bytes = static_cast<int64_t>(from_.size());
+    parallel((bytes + kBlock - 1) / kBlock, [&](int64_t begin, int64_t end) {
+      const int64_t first = begin * kBlock;
+      const int64_t last = end * kBlock < bytes ? end * kBlock : bytes;
+      std::memcpy(to_.data() + first, from_.data() + first, static_cast<size_t>(last - first));
+    });
+  }
+
+  /** Throws unless the last run has copied. */
+  void check() const {
+    if (from_ != to_) throw std::runtime_error("the copy differs");
+  }
+
+ private:
+  std::vector<char> from_;
+  std::vector<char> to_;
+};
+
+}  // namespace djlmamba::benchmark

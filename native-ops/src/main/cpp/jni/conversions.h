@@ -1,0 +1,96 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#pragma once
+
+#include <ATen/ATen.h>
+#include <jni.h>
+
+#include <string>
+#include <vector>
+
+#include "ops/ops.h"
+
+/** What every function of the Java binding shares: exceptions, and handles as tensors. */
+namespace djlmamba {
+
+/** Thrown when a Java exception is pending already. */
+struct JavaException {};
+
+inline void throw_java(JNIEnv* env, const char* type, const char* message) {
+  if (env->ExceptionCheck()) {
+    return;
+  }
+  jclass exception = env->FindClass(type);
+  if (exception != nullptr) {
+    env->ThrowNew(exception, message);
+    env->DeleteLocalRef(exception);
+  }
+}
+
+/** Calls the function; what it throws becomes a Java exception, and the result empty. */
+template <typename Function>
+auto guarded(JNIEnv* env, Function&& function) -> decltype(function()) {
+  constexpr const char* kEngineException = "ai/djl/engine/EngineException";
+  try {
+    return function();
+  } catch (const JavaException&) {
+    // Left pending.
+  } catch (const c10::ValueError& e) {
+    throw_java(env, "java/lang/IllegalArgumentException", e.what_without_backtrace());
+  } catch (const c10::NotImplementedError& e) {
+    throw_java(env, "java/lang/UnsupportedOperationException", e.what_without_backtrace());
+  } catch (const c10::Error& e) {
+    throw_java(env, kEngineException, e.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    throw_java(env, kEngineException, "out of native memory");
+  } catch (const std::exception& e) {
+    throw_java(env, kEngineException, e.what());
+  } catch (...) {
+    throw_java(env, kEngineException, "unknown native exception");
+  }
+  return decltype(function())();
+}
+
+inline void check_pending(JNIEnv* env) {
+  if (env->ExceptionCheck()) {
+    throw JavaException();
+  }
+}
+
+inline const at::Tensor& tensor_of(jlong handle) {
+  TORCH_CHECK_VALUE(handle != 0 && handle != -1, "a native handle is null: the array is closed, or holds no numbers");
+  return *reinterpret_cast<const at::Tensor*>(handle);
+}
+
+inline OptionalTensor optional_of(jlong handle) {
+  return handle == 0 ? std::nullopt : OptionalTensor(tensor_of(handle));
+}
+
+inline std::vector<jlong> longs_of(JNIEnv* env, jlongArray array) {
+  TORCH_CHECK_VALUE(array != nullptr, "an array of handles is null");
+  std::vector<jlong> values(env->GetArrayLength(array));
+  env->GetLongArrayRegion(array, 0, static_cast<jsize>(values.size()), values.data());
+  check_pending(env);
+  return values;
+}
+
+inline std::vector<at::Tensor> tensors_of(JNIEnv* env, jlongArray array) {
+  std::vector<at::Tensor> tensors;
+  for (const jlong handle : longs_of(env, array)) {
+    tensors.push_back(tensor_of(handle));
+  }
+  return tensors;
+}
+
+/** A handle that the caller owns. */
+inline jlong handle_of(at::Tensor&& tensor) {
+  return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
+}
+
+}  // namespace djlmamba
