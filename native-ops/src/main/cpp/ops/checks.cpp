@@ -33,7 +33,7 @@ void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor) {
   if (type != at::kFloat && type != at::kDouble) {
     fail(name, std::string("has type ") + c10::toString(type) + "; expected Float or Double");
   }
-  if (leader_ == nullptr) {
+  if (leader_.empty()) {
     leader_ = name;
     type_ = type;
   } else if (type != type_) {

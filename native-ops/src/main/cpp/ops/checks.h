@@ -37,7 +37,7 @@ class ArgumentCheck {
 
  private:
   const char* op_;
-  const char* leader_ = nullptr;
+  std::string leader_;
   at::ScalarType type_ = at::kFloat;
 };
 

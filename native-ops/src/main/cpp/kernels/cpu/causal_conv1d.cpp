@@ -29,7 +29,8 @@ DJLMAMBA_FOR_EACH_ISA(DJLMAMBA_DECLARE)
 
 namespace {
 
-constexpr int64_t kRowsPerBlock = 64;
+/* The backward pass goes down columns of three arrays: with the rows beyond a block, their pages fit in a first-level TLB of 96 entries. */
+constexpr int64_t kRowsPerBlock = 24;
 /* The rows in reach of one output and the weights stay in the first-level cache. */
 constexpr int64_t kChannelsPerBlock = 1024;
 /* A whole number of vectors of every instruction set. */

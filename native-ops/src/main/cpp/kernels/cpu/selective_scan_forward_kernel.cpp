@@ -26,7 +26,7 @@ template <typename T>
 struct ForwardScratch {
   PackedParameters<T> parameters;
   T* states;   // [pack][state][lane]
-  /* Of one pack and tile, [time][lane]: */
+  /* Of one pack, [time][lane]: */
   T* delta;
   T* delta_u;
   T* y;
@@ -41,7 +41,7 @@ struct ForwardScratch {
   }
 };
 
-/** Reads delta' and delta' u of one pack and tile, and starts y as skip u. Returns the largest |delta'|, which may pass over a NaN. */
+/** Reads delta' and delta' u of one pack, and starts y as skip u. Returns the largest |delta'|, which may pass over a NaN. */
 template <typename T, bool kSoftplus, bool kWhole>
 T read_tile(Rows u_rows, Rows delta_rows, int64_t steps, int count, Vec<T> skip, Vec<T> bias, T* delta, T* delta_u, T* y) {
   constexpr int kLanes = Simd<T>::kLanes;
@@ -60,7 +60,7 @@ T read_tile(Rows u_rows, Rows delta_rows, int64_t steps, int count, Vec<T> skip,
   return largest_lane<T>(largest);
 }
 
-/** Gates y of one pack and tile and writes it out. */
+/** Gates y of one pack and writes it out. */
 template <typename T, bool kGate, bool kWhole>
 void write_tile(Rows z_rows, Rows out_rows, int64_t steps, int count, const T* y) {
   constexpr int kLanes = Simd<T>::kLanes;
@@ -132,39 +132,47 @@ struct ForwardScan {
   }
 };
 
+/** Scans one pack over the tile [begin, end). */
+template <typename T, bool kInRange>
+void scan_tile(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
+               const NextPack& next) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const SelectiveScanInputs<T>& in = f.in;
+  const int64_t pack_states = in.sizes.states * kLanes;
+  const int64_t group = s.parameters.channels[p].group;
+  ForwardScan<T, kInRange> scan = {
+      end - begin,
+      s.parameters.a + p * pack_states,
+      s.states + p * pack_states,
+      s.delta,
+      s.delta_u,
+      s.y,
+      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + group * in.b.group_stride,
+      in.b.length_stride,
+      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + group * in.c.group_stride,
+      in.c.length_stride,
+      {{rows_at(in.u, batch, next.t, next.channel), rows_at(in.delta, batch, next.t, next.channel), rows_at(in.z, batch, next.t, next.channel),
+        rows_at(f.out, batch, next.t, next.channel)}}};
+  for_each_slab_from<kForwardSlab>(0, in.sizes.states, scan);
+}
+
 template <typename T, bool kSoftplus, bool kGate, bool kWhole>
 void forward_pack(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
                   const NextPack& next) {
   constexpr int kLanes = Simd<T>::kLanes;
   const SelectiveScanInputs<T>& in = f.in;
-  const int64_t states = in.sizes.states;
   const PackChannels channels = s.parameters.channels[p];
-  const int64_t steps = end - begin;
   const T largest = read_tile<T, kSoftplus, kWhole>(
-      rows_at(in.u, batch, begin, channels.first), rows_at(in.delta, batch, begin, channels.first), steps, channels.count,
+      rows_at(in.u, batch, begin, channels.first), rows_at(in.delta, batch, begin, channels.first), end - begin, channels.count,
       load(s.parameters.skip + p * kLanes), load(s.parameters.delta_bias + p * kLanes), s.delta, s.delta_u, s.y);
-  const Prefetch ahead = {{rows_at(in.u, batch, next.t, next.channel), rows_at(in.delta, batch, next.t, next.channel),
-                           rows_at(in.z, batch, next.t, next.channel), rows_at(f.out, batch, next.t, next.channel)}};
-  ForwardScan<T, true> scan = {steps,
-                               s.parameters.a + p * states * kLanes,
-                               s.states + p * states * kLanes,
-                               s.delta,
-                               s.delta_u,
-                               s.y,
-                               in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + channels.group * in.b.group_stride,
-                               in.b.length_stride,
-                               in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + channels.group * in.c.group_stride,
-                               in.c.length_stride,
-                               ahead};
   /* Written so that a NaN takes the form that is right for every input. */
   if (largest * s.parameters.a_largest[p] <= kExp2Range<T>) {
-    for_each_slab_from<kForwardSlab>(0, states, scan);
+    scan_tile<T, true>(f, batch, begin, end, p, s, next);
   } else {
-    ForwardScan<T, false> any = {scan.steps, scan.a, scan.states, scan.delta, scan.delta_u, scan.y, scan.b, scan.b_stride, scan.c, scan.c_stride, ahead};
-    for_each_slab_from<kForwardSlab>(0, states, any);
+    scan_tile<T, false>(f, batch, begin, end, p, s, next);
   }
-  write_tile<T, kGate, kWhole>(rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), steps, channels.count,
-                               s.y);
+  write_tile<T, kGate, kWhole>(rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), end - begin,
+                                channels.count, s.y);
 }
 
 template <typename T>
@@ -200,22 +208,21 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
     const Segment segment = next_segment(geometry, block, block_end, max_packs);
     block += segment.block_end - segment.block_begin;
     const int64_t packs = segment.pack_end - segment.pack_begin;
-    const int64_t batch = segment.batch;
     s.parameters.load_segment(in, geometry, segment);
-    pack_states_or_zeros(in.initial_state, batch, s.parameters.channels, packs, states, s.states);
+    pack_states_or_zeros(in.initial_state, segment.batch, s.parameters.channels, packs, states, s.states);
     for (int64_t tile = 0; tile < geometry.tiles; ++tile) {
       const int64_t begin = tile * geometry.tile;
       const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
       if (f.checkpoints != nullptr) {
-        memcpy(f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states, s.states,
+        memcpy(f.checkpoints + ((segment.batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states, s.states,
                static_cast<size_t>(packs * pack_states) * sizeof(T));
       }
       for (int64_t p = 0; p < packs; ++p) {
         const bool whole = s.parameters.channels[p].count == kLanes;
-        (whole ? whole_pack : part_pack)(f, batch, begin, end, p, s, next_pack(s.parameters.channels, p, packs, begin, end));
+        (whole ? whole_pack : part_pack)(f, segment.batch, begin, end, p, s, next_pack(s.parameters.channels, p, packs, begin, end));
       }
     }
-    unpack_states(s.states, batch, s.parameters.channels, packs, states, f.final_state);
+    unpack_states(s.states, segment.batch, s.parameters.channels, packs, states, f.final_state);
   }
 }
 

@@ -30,7 +30,9 @@ final class ArgumentCheck {
         this.op = op;
     }
 
-    /** Checks that an array is open, floating, and shares device and type with the first. */
+    /**
+     * Checks that an array is open, floating, addressable, and shares the first's device and type.
+     */
     NDArray array(String name, NDArray array) {
         if (array == null) {
             throw failure(name, "is null; an array is needed");
@@ -49,6 +51,8 @@ final class ArgumentCheck {
         if (array.isSparse()) {
             throw failure(name, "is sparse; expected a dense array");
         }
+        // An expanded array may claim more than any memory holds, and a kernel may copy it.
+        elements(name, array.getShape().getShape());
         if (leader == null) {
             leader = name;
             device = array.getDevice();
@@ -116,15 +120,14 @@ final class ArgumentCheck {
         try {
             for (long size : sizes) {
                 if (size < 0) {
-                    throw failure(name, "would have a negative size: " + new Shape(sizes));
+                    throw failure(name, "has a negative size: " + new Shape(sizes));
                 }
                 product = Math.multiplyExact(product, size);
             }
             Math.multiplyExact(product, 8L);
         } catch (ArithmeticException e) {
             throw failure(
-                    name,
-                    "would have shape " + new Shape(sizes) + ", more bytes than can be addressed");
+                    name, "has shape " + new Shape(sizes) + ", more bytes than can be addressed");
         }
     }
 

@@ -211,7 +211,7 @@ public final class CausalConv1d {
                         : x.getManager()
                                 .zeros(new Shape(batch, width - 1, channels), x.getDataType());
         if (batch == 0) {
-            return new NDList(x.mul(1), before.mul(1));
+            return new NDList(x.add(0), before.add(0));
         }
         NDArray extended = width == 1 ? x : before.concat(x, 1);
         NDArray output = null;
@@ -223,9 +223,11 @@ public final class CausalConv1d {
             output = output.add(bias);
         }
         if (silu) {
-            output = Activation.swish(output, 1);
+            // Not Activation.swish: what it multiplies by may be gone at the backward pass
+            // (Scalars).
+            output = output.mul(Activation.sigmoid(output));
         }
-        NDArray finalState = width == 1 ? before.mul(1) : extended.get(":, {}:", length).mul(1);
+        NDArray finalState = width == 1 ? before.add(0) : extended.get(":, {}:", length).add(0);
         return new NDList(output, finalState);
     }
 

@@ -319,12 +319,12 @@ public final class SelectiveScan {
         if (length == 0 || batch == 0) {
             NDArray state =
                     initialState != null
-                            ? initialState.mul(1)
+                            ? initialState.add(0)
                             : u.getManager()
                                     .zeros(
                                             new Shape(batch, channels, a.getShape().get(1)),
                                             u.getDataType());
-            return new NDList(u.mul(1), state);
+            return new NDList(u.add(0), state);
         }
         NDArray step = deltaBias == null ? delta : delta.add(deltaBias);
         if (deltaSoftplus) {
@@ -349,7 +349,9 @@ public final class SelectiveScan {
             output = output.add(u.mul(skip));
         }
         if (gate != null) {
-            output = output.mul(Activation.swish(gate, 1));
+            // Not Activation.swish: what it multiplies by may be gone at the backward pass
+            // (Scalars).
+            output = output.mul(gate.mul(Activation.sigmoid(gate)));
         }
         return new NDList(output, state.squeeze(1));
     }

@@ -12,6 +12,7 @@ import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.GradientMode;
 import java.io.BufferedInputStream;
@@ -128,7 +129,8 @@ public final class TrainingCheckpoint {
             GradientMode.off(
                     () -> {
                         for (int i = 0; i < targets.size(); i++) {
-                            sources.get(i).copyTo(targets.get(i));
+                            // Not copyTo, which would hand the parameter memory of the JVM.
+                            targets.get(i).set(new NDIndex("..."), sources.get(i));
                         }
                         return targets;
                     });

@@ -214,14 +214,14 @@ class OpArgumentsTest {
     @Test
     void sizesThatOverflowAreRefused() {
         NDArray one = manager.ones(new Shape(1, 1, 1));
-        NDArray sequence = one.broadcast(new Shape(HUGE, HUGE, 1 << 10));
+        NDArray sequence = one.broadcast(new Shape(HUGE, 1 << 10, HUGE));
         Map<String, NDArray> arrays = new HashMap<>();
         arrays.put("u", sequence);
         arrays.put("delta", sequence);
-        arrays.put("a", one.reshape(1, 1).broadcast(new Shape(1 << 10, HUGE >> 2)));
-        arrays.put("b", one.broadcast(new Shape(HUGE, HUGE, HUGE >> 2)));
-        arrays.put("c", one.broadcast(new Shape(HUGE, HUGE, HUGE >> 2)));
-        rejected(scan, arrays, "more bytes than can be addressed");
+        arrays.put("a", one.reshape(1, 1).broadcast(new Shape(HUGE, HUGE)));
+        arrays.put("b", sequence);
+        arrays.put("c", sequence);
+        rejected(scan, arrays, "the scan", "more bytes than can be addressed");
         NDArray empty = manager.zeros(new Shape(HUGE, 0, HUGE));
         arrays.put("u", empty);
         arrays.put("delta", empty);
@@ -233,12 +233,12 @@ class OpArgumentsTest {
         Map<String, NDArray> taps = new HashMap<>();
         taps.put("x", one.broadcast(new Shape(HUGE, HUGE, HUGE >> 2)));
         taps.put("weight", one.reshape(1, 1).broadcast(new Shape(HUGE >> 2, 4)));
-        rejected(convolution, taps, "more bytes than can be addressed");
+        rejected(convolution, taps, "x has shape", "more bytes than can be addressed");
 
         Map<String, NDArray> projection = new HashMap<>();
         projection.put("input", one.broadcast(new Shape(HUGE, HUGE, 4)));
         projection.put("weight", one.reshape(1, 1).broadcast(new Shape(HUGE, 4)));
-        rejected(linear, projection, "more bytes than can be addressed");
+        rejected(linear, projection, "the result", "more bytes than can be addressed");
     }
 
     @Test

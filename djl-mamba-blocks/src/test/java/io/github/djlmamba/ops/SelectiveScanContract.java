@@ -37,14 +37,26 @@ public abstract class SelectiveScanContract {
     /** The tolerance of the reference implementation's tests in float32. */
     private static final Tolerance FLOAT = Tolerance.of(6e-4, 2e-3);
 
+    /**
+     * The same for gradients that are sums over the batch and the sequence: where large terms
+     * cancel, their rounding remains, so that a small part of the largest entry is allowed as well.
+     */
+    private static final Tolerance FLOAT_SUM = new Tolerance(1e-3, 1e-3, 1e-4);
+
     private static final Map<String, Tolerance> FLOAT_GRADIENTS =
             Map.of(
-                    "u", Tolerance.of(2 * 6e-4, 2 * 2e-3),
-                    "delta", Tolerance.of(5 * 6e-4, 10 * 2e-3),
-                    "a", Tolerance.of(1e-3, 1e-3),
-                    "skip", Tolerance.of(1e-3, 1e-3),
-                    "gate", Tolerance.of(1e-3, 1e-3),
-                    "deltaBias", Tolerance.of(1e-3, 1e-3));
+                    "u",
+                    Tolerance.of(2 * 6e-4, 2 * 2e-3),
+                    "delta",
+                    Tolerance.of(5 * 6e-4, 10 * 2e-3),
+                    "a",
+                    FLOAT_SUM,
+                    "skip",
+                    FLOAT_SUM,
+                    "gate",
+                    Tolerance.of(1e-3, 1e-3),
+                    "deltaBias",
+                    FLOAT_SUM);
 
     /** The provider under test. */
     protected abstract OpsProvider provider();

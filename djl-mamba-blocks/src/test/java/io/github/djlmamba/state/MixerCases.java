@@ -98,7 +98,7 @@ public final class MixerCases {
                 () ->
                         stack(
                                 HybridStackOptions.of(
-                                                MODEL_SIZE, LayerPattern.allocate(12, 0.08, 0.5))
+                                                MODEL_SIZE, LayerPattern.allocate(6, 0.17, 0.5))
                                         .withNorm(NormOptions.RMS_NORM)
                                         .withRescaleOutputs(false)));
         return cases;

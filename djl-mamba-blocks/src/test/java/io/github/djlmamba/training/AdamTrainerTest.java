@@ -29,7 +29,6 @@ import ai.djl.training.EasyTrain;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.listener.TrainingListener;
-import ai.djl.training.loss.Loss;
 import ai.djl.training.tracker.Tracker;
 import ai.djl.translate.TranslateException;
 import java.io.IOException;
@@ -252,7 +251,7 @@ class AdamTrainerTest {
                 AdamTrainer.builder()
                         .setModel(model)
                         .setTrainingConfig(
-                                new DefaultTrainingConfig(Loss.l2Loss())
+                                new DefaultTrainingConfig(new MeanSquaredError())
                                         .addTrainingListeners(listeners))
                         .setLearningRate(Tracker.fixed(0.01f));
         settings.accept(builder);

@@ -166,7 +166,7 @@ record NativeLibrary(String reason, String libtorchVersion) {
         return e.toString().lines().findFirst().orElse("");
     }
 
-    private static Path extract(Source source, Path folder) throws IOException {
+    static Path extract(Source source, Path folder) throws IOException {
         byte[] content;
         try (InputStream in = source.open(FILE_NAME)) {
             if (in == null) {

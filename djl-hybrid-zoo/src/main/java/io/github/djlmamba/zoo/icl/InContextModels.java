@@ -11,6 +11,8 @@ package io.github.djlmamba.zoo.icl;
 import ai.djl.Model;
 import ai.djl.inference.Predictor;
 import ai.djl.repository.zoo.Criteria;
+import ai.djl.repository.zoo.ModelLoader;
+import ai.djl.repository.zoo.ModelZoo;
 import io.github.djlmamba.icl.evaluation.IclPredictor;
 import io.github.djlmamba.icl.task.IclPrompts;
 import io.github.djlmamba.zoo.HybridModelZoo;
@@ -20,9 +22,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.stream.Collectors;
 import org.apiguardian.api.API;
 
 /**
@@ -35,6 +39,9 @@ public final class InContextModels {
     /** The model of the zoo that is used where none is named. */
     public static final String DEFAULT = "mambaformer-linear-regression";
 
+    /** The file of a saved model's parameters. */
+    public static final String PARAMETERS = "model-0000.params";
+
     private static final String MODEL_NAME = "model";
     private static final String SERVING_PROPERTIES = "serving.properties";
 
@@ -45,12 +52,14 @@ public final class InContextModels {
      *
      * @param nameOrFolder the name of a model in the zoo, or a folder that {@link #save} wrote
      * @return the criteria's builder
+     * @throws IllegalArgumentException if it is neither
      */
     public static Criteria.Builder<InContextPrompt, float[]> criteria(String nameOrFolder) {
         Criteria.Builder<InContextPrompt, float[]> builder =
                 Criteria.builder().setTypes(InContextPrompt.class, float[].class);
         Path folder = Path.of(nameOrFolder);
         if (!Files.isRegularFile(folder.resolve(SERVING_PROPERTIES))) {
+            requireInZoo(nameOrFolder);
             return builder.optGroupId(HybridModelZoo.GROUP_ID).optArtifactId(nameOrFolder);
         }
         // Instances rather than class names, for which DJL would search the jars of the folder.
@@ -58,6 +67,22 @@ public final class InContextModels {
                 .optEngine("PyTorch")
                 .optArgument("blockFactory", new InContextBlockFactory())
                 .optTranslatorFactory(new InContextTranslatorFactory());
+    }
+
+    private static void requireInZoo(String name) {
+        Collection<ModelLoader> models =
+                ModelZoo.getModelZoo(HybridModelZoo.GROUP_ID).getModelLoaders();
+        if (models.stream().noneMatch(model -> model.getArtifactId().equals(name))) {
+            throw new IllegalArgumentException(
+                    "\""
+                            + name
+                            + "\" is neither the folder of a finished training run nor a model of the"
+                            + " zoo, which holds "
+                            + models.stream()
+                                    .map(ModelLoader::getArtifactId)
+                                    .sorted()
+                                    .collect(Collectors.joining(", ")));
+        }
     }
 
     /**
@@ -98,7 +123,7 @@ public final class InContextModels {
         };
     }
 
-    private static InContextPrompt prompt(IclPrompts prompts, int k) {
+    static InContextPrompt prompt(IclPrompts prompts, int k) {
         int points = prompts.points();
         int dims = prompts.dims();
         float[][] xs = new float[points][];

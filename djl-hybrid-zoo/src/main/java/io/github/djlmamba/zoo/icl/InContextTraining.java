@@ -15,12 +15,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.EasyTrain;
 import ai.djl.training.listener.TrainingListener;
-import ai.djl.training.loss.Loss;
 import ai.djl.translate.TranslateException;
 import io.github.djlmamba.icl.IclDataset;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.training.AdamTrainer;
 import io.github.djlmamba.training.CheckpointListener;
+import io.github.djlmamba.training.MeanSquaredError;
 import io.github.djlmamba.training.TrainingCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -93,7 +93,7 @@ public final class InContextTraining {
             all.add(history);
             all.add(new CheckpointListener(checkpoint, settings.checkpointInterval()));
             DefaultTrainingConfig config =
-                    new DefaultTrainingConfig(Loss.l2Loss("squared error", 1))
+                    new DefaultTrainingConfig(new MeanSquaredError())
                             .addTrainingListeners(all.toArray(TrainingListener[]::new));
             try (AdamTrainer trainer = newTrainer(model, config)) {
                 trainer.initialize(

@@ -16,7 +16,9 @@ import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
 import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorContext;
+import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Queue;
 
 /**
  * Translates a prompt to the N predictions for its ys.
@@ -26,7 +28,7 @@ import java.util.Arrays;
  */
 final class InContextTranslator implements Translator<InContextPrompt, float[]> {
 
-    private static final String POINTS = "points";
+    private static final String LENGTHS = "lengths";
 
     private final InContextSettings settings;
 
@@ -54,7 +56,7 @@ final class InContextTranslator implements Translator<InContextPrompt, float[]> 
         for (int i = 0; i < points; i++) {
             System.arraycopy(prompt.xs()[i], 0, xs, i * dims, dims);
         }
-        ctx.setAttachment(POINTS, points);
+        lengths(ctx).add(points);
         NDManager manager = ctx.getNDManager();
         return new NDList(
                 manager.create(xs, new Shape(points, dims)),
@@ -64,8 +66,18 @@ final class InContextTranslator implements Translator<InContextPrompt, float[]> 
     /** {@inheritDoc} */
     @Override
     public float[] processOutput(TranslatorContext ctx, NDList list) {
-        int points = (int) ctx.getAttachment(POINTS);
-        return Arrays.copyOf(list.singletonOrThrow().toFloatArray(), points);
+        return Arrays.copyOf(list.singletonOrThrow().toFloatArray(), lengths(ctx).remove());
+    }
+
+    /** The lengths of the prompts of a batch, whose context they share, in their order. */
+    @SuppressWarnings("unchecked") // nothing else is kept under this name
+    private static Queue<Integer> lengths(TranslatorContext ctx) {
+        Object lengths = ctx.getAttachment(LENGTHS);
+        if (lengths == null) {
+            lengths = new ArrayDeque<Integer>();
+            ctx.setAttachment(LENGTHS, lengths);
+        }
+        return (Queue<Integer>) lengths;
     }
 
     private static NDArray padding(NDManager manager) {

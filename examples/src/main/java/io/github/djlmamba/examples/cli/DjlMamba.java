@@ -8,6 +8,10 @@
  */
 package io.github.djlmamba.examples.cli;
 
+import ai.djl.translate.TranslateException;
+import java.io.PrintWriter;
+import java.nio.file.NoSuchFileException;
+import java.util.concurrent.atomic.AtomicReference;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,6 +34,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND")
 public final class DjlMamba implements Runnable {
 
+    private static final long INTERRUPTED_MILLIS = 10_000;
+
     @Option(
             names = "--verbose",
             description = "Show the stack trace of an error.",
@@ -44,7 +50,37 @@ public final class DjlMamba implements Runnable {
      * @param arguments the command's arguments
      */
     public static void main(String[] arguments) {
-        System.exit(run(arguments));
+        Thread main = Thread.currentThread();
+        AtomicReference<Phase> phase = new AtomicReference<>(Phase.RUNNING);
+        // Ending the JVM takes libtorch down, which crashes where an operation still runs in it. So
+        // an interrupted command is asked to stop, and that takes no longer than its current step.
+        Runtime.getRuntime()
+                .addShutdownHook(
+                        new Thread(
+                                () -> {
+                                    if (phase.compareAndSet(Phase.RUNNING, Phase.INTERRUPTED)) {
+                                        stop(main);
+                                    }
+                                }));
+        int code = run(arguments);
+        if (phase.compareAndSet(Phase.RUNNING, Phase.DONE)) {
+            System.exit(code);
+        }
+    }
+
+    private static void stop(Thread main) {
+        main.interrupt();
+        try {
+            main.join(INTERRUPTED_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private enum Phase {
+        RUNNING,
+        INTERRUPTED,
+        DONE
     }
 
     /**
@@ -54,8 +90,15 @@ public final class DjlMamba implements Runnable {
      * @return its exit code: 0, 1 where it failed, 2 where the arguments are wrong
      */
     public static int run(String... arguments) {
+        return run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), arguments);
+    }
+
+    /** Runs a command with other streams than the process's own. */
+    static int run(PrintWriter out, PrintWriter err, String... arguments) {
         DjlMamba top = new DjlMamba();
         CommandLine line = new CommandLine(top);
+        line.setOut(out);
+        line.setErr(err);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler(
                 (exception, command, result) -> {
@@ -76,12 +119,17 @@ public final class DjlMamba implements Runnable {
     }
 
     private static String message(Throwable exception) {
-        String message = exception.getMessage();
-        String text =
-                message == null || message.isBlank()
-                        ? exception.getClass().getSimpleName()
-                        : message.strip();
-        return text.lines().findFirst().orElse(text) + " (--verbose shows where)";
+        Throwable told = exception;
+        // DJL wraps what a translator throws in an exception that only repeats it.
+        while (told instanceof TranslateException && told.getCause() != null) {
+            told = told.getCause();
+        }
+        String text = told.getMessage() == null ? "" : told.getMessage().strip();
+        if (told instanceof NoSuchFileException) {
+            text = "there is no file " + text;
+        }
+        String line = text.lines().findFirst().orElse(told.getClass().getSimpleName());
+        return line + " (--verbose shows where)";
     }
 
     /** Tells the version from the jar's manifest. */

@@ -50,13 +50,13 @@ final class IclTrainCommand implements Callable<Integer> {
 
     @Option(
             names = "--d-model",
-            defaultValue = "128",
+            defaultValue = "64",
             description = "The width of the model. Default: ${DEFAULT-VALUE}.")
     private int modelSize;
 
     @Option(
             names = "--layers",
-            defaultValue = "4",
+            defaultValue = "6",
             description =
                     "The single layers as the study counts them (MambaFormer has one more)."
                             + " Default: ${DEFAULT-VALUE}.")
@@ -85,7 +85,7 @@ final class IclTrainCommand implements Callable<Integer> {
 
     @Option(
             names = "--steps",
-            defaultValue = "20000",
+            defaultValue = "32000",
             description = "The steps. Default: ${DEFAULT-VALUE}.")
     private long steps;
 

@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "models",
         description = "List the models of the zoo.",
+        subcommands = ModelsBundleCommand.class,
         mixinStandardHelpOptions = true)
 final class ModelsCommand implements Callable<Integer> {
 

@@ -9,11 +9,15 @@
 package io.github.djlmamba.examples.cli;
 
 import ai.djl.util.Progress;
+import java.util.concurrent.CancellationException;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** A progress bar on standard error, where that is a terminal; otherwise nothing. */
+/**
+ * A progress bar on standard error, where that is a terminal; otherwise nothing. It also is where
+ * long work notices that the user has interrupted it.
+ */
 final class TerminalProgress implements Progress, AutoCloseable {
 
     private ProgressBar bar;
@@ -48,6 +52,7 @@ final class TerminalProgress implements Progress, AutoCloseable {
     /** {@inheritDoc} */
     @Override
     public void increment(long increment) {
+        checkInterrupted();
         if (bar != null) {
             bar.stepBy(increment);
         }
@@ -56,11 +61,18 @@ final class TerminalProgress implements Progress, AutoCloseable {
     /** {@inheritDoc} */
     @Override
     public void update(long progress, String message) {
+        checkInterrupted();
         if (bar != null) {
             bar.stepTo(progress);
             if (message != null) {
                 bar.setExtraMessage(" " + message);
             }
+        }
+    }
+
+    private static void checkInterrupted() {
+        if (Thread.interrupted()) {
+            throw new CancellationException("interrupted");
         }
     }
 
