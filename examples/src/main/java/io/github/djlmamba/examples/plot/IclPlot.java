@@ -26,6 +26,11 @@ public final class IclPlot {
 
     private static final float[] DASHES = {6f, 5f};
 
+    /** Colours that readers who do not tell red from green can tell apart (Okabe and Ito, 2008). */
+    private static final Color[] COLORS = {
+        new Color(0x999999), new Color(0xe69f00), new Color(0x56b4e9), new Color(0xd55e00)
+    };
+
     private IclPlot() {}
 
     /**
@@ -57,7 +62,9 @@ public final class IclPlot {
                         .build();
         chart.getStyler()
                 .setChartBackgroundColor(Color.WHITE)
-                .setLegendPosition(Styler.LegendPosition.InsideNE);
+                .setLegendPosition(Styler.LegendPosition.OutsideS)
+                .setLegendLayout(Styler.LegendLayout.Horizontal)
+                .setSeriesColors(COLORS);
         chart.getStyler().setPlotGridLinesColor(new Color(0xe0e0e0));
         chart.getStyler().setYAxisMin(0.0).setYAxisMax(1.4).setErrorBarsColorSeriesColor(true);
         List<IclReport.Entry> curve = report.curve();
