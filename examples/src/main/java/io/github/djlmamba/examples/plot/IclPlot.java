@@ -19,6 +19,7 @@ import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.style.lines.SeriesLines;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Draws a model's error per number of examples beside the baselines. */
@@ -88,6 +89,7 @@ public final class IclPlot {
         series.setMarker(SeriesMarkers.CIRCLE);
         series.setMarkerColor(Color.BLACK);
         series.setLineColor(Color.BLACK);
+        series.setLineStyle(SeriesLines.SOLID);
         series.setLineWidth(2.5f);
         return chart;
     }
