@@ -24,7 +24,7 @@ constexpr int kStatesPerSlab = 4;
 /*
  * The forms of a decay 2^(x a), chosen per slab and tile from the sizes of x and a. A polynomial form is named by its degree; it is one in x with
  * the powers of a in its coefficients, for x >= 0 >= a, exact at 0. Its error is below 3e-7 of the largest decay, 1, which is what the error of a state
- * depends on (relative to the decay itself, which may be down to 0.16, it is that much larger).
+ * depends on (relative to the decay itself, which may be down to 0.19, it is that much larger).
  */
 constexpr int kDecayGeneral = 0;
 constexpr int kDecayInRange = 1;
@@ -42,7 +42,7 @@ struct DecayFit {
 static constexpr DecayFit kDecayFits[] = {
     {1.0f, {0.6931437213, 0.2401801437, 0.05529736055, 0.009205801103, 0.0009449049543}},
     {1.75f, {0.6931440635, 0.2401950215, 0.05539468526, 0.009438098213, 0.001178150346, 8.37520893e-5}},
-    {2.6f, {0.6931448814, 0.240206798, 0.05544465882, 0.009530238652, 0.001261406995, 0.0001200665827, 6.118736176e-6}}};
+    {2.4f, {0.6931458434, 0.2402139615, 0.05546282507, 0.009551722108, 0.001274374468, 0.0001239424324, 6.573843294e-6}}};
 
 /** The delta' of one pack and tile. A NaN among them may be passed over: every form makes NaN of it. */
 template <typename T>
