@@ -81,6 +81,10 @@ double copy_seconds(int threads, int64_t bytes, int repetitions) {
   return median;
 }
 
+/**
+ * Numbers as the initialisation of Mamba leaves them: A is -1, -2, ... -N, and softplus(delta + delta_bias) log-uniform in [0.001, 0.1], the range that the
+ * bias is drawn from there; here every step has a draw of its own.
+ */
 test::NaiveScan make_scan(const cpu::SelectiveScanSizes& sizes) {
   Random random(1);
   test::NaiveScan s;
@@ -89,10 +93,13 @@ test::NaiveScan make_scan(const cpu::SelectiveScanSizes& sizes) {
   const int64_t grouped = sizes.batch * sizes.length * sizes.groups * sizes.states;
   s.u = random.array(sequence, -1, 1);
   s.softplus = true;
-  s.delta = random.array(sequence, -6, -1);
   s.delta_bias = random.array(sizes.channels, -1, 0);
+  for (int64_t i = 0; i < sequence; ++i) {
+    const double delta = std::exp(random.uniform(std::log(0.001), std::log(0.1)));
+    s.delta.push_back(static_cast<float>(std::log(std::expm1(delta)) - s.delta_bias[i % sizes.channels]));
+  }
   for (int64_t d = 0; d < sizes.channels; ++d) {
-    for (int64_t n = 0; n < sizes.states; ++n) s.a.push_back(static_cast<float>(-(n + 1) * random.uniform(0.8, 1.2)));
+    for (int64_t n = 0; n < sizes.states; ++n) s.a.push_back(static_cast<double>(-(n + 1)));
   }
   s.b = random.array(grouped, -1, 1);
   s.c = random.array(grouped, -1, 1);
@@ -137,7 +144,9 @@ void bench_scan(const cpu::SelectiveScanSizes& sizes, int repetitions) {
     run.backward(d_out, {});
     cpu::SelectiveScanInputs<float> in = run.inputs();
     if (!options) {
-      for (float& x : run.delta.buffer) x = 0.001f + 0.1f / (1 + x * x);
+      for (int64_t i = 0; i < static_cast<int64_t>(s.delta.size()); ++i) {
+        run.delta.buffer[i] = static_cast<float>(test::naive_softplus(s.delta[i] + s.delta_bias[i % sizes.channels]));
+      }
       in.softplus = false;
       in.delta_bias = nullptr;
       in.skip = nullptr;

@@ -44,8 +44,8 @@ template <typename T>
 constexpr double kTolerance = std::is_same_v<T, float> ? 1e-5 : 1e-12;
 
 template <typename T>
-void check_scan(const cpu::SelectiveScanSizes& sizes, int options, const Layout& layout, Random& random, int threads = 1) {
-  const NaiveScan s = make_scan(sizes, options, random);
+void check_numbers(const NaiveScan& s, int options, const Layout& layout, Random& random, int threads = 1) {
+  const cpu::SelectiveScanSizes& sizes = s.sizes;
   const std::string what = describe(sizes, options, std::is_same_v<T, float> ? "float" : "double");
   const double tolerance = kTolerance<T>;
   ScanRunner<T> run(s, layout, threads);
@@ -77,6 +77,11 @@ void check_scan(const cpu::SelectiveScanSizes& sizes, int options, const Layout&
                             &run.d_delta_bias}) {
     check(array->gaps_untouched(), what + " gradient written outside");
   }
+}
+
+template <typename T>
+void check_scan(const cpu::SelectiveScanSizes& sizes, int options, const Layout& layout, Random& random, int threads = 1) {
+  check_numbers<T>(make_scan(sizes, options, random), options, layout, random, threads);
 }
 
 /** The naive gradients against central differences of the naive scan. */
@@ -134,6 +139,54 @@ void test_sizes() {
   check_scan<T>({1, 70, 1100, 2, 1}, kAllOptions, gaps, random);
   check_scan<T>({3, 20, 600, 16, 2}, kAllOptions, {}, random, 3);
   check_scan<T>({40, 9, 48, 16, 1}, kAllOptions, gaps, random, 2);
+}
+
+/** Exponents of every size and sign, in sequences long enough for every form of the decay. */
+template <typename T>
+void test_decay_sizes() {
+  Random random(8);
+  for (double scale : {0.01, 0.07, 0.11, 0.15, 0.17, 0.25, 0.6, 5.0, 12.0}) {
+    for (int64_t states : {5, 16, 17}) {
+      for (double highest : {-0.1, 0.05}) {
+        NaiveScan s = make_scan({2, 53, 35, states, 1}, kAllOptions & ~(kSoftplus | kBias), random);
+        s.delta = random.array(s.delta.size(), highest > 0 ? -scale / 10 : 0, scale);
+        s.a = random.array(s.a.size(), -10, highest);
+        if (scale * highest > 0.01) continue;
+        check_numbers<T>(s, kAllOptions & ~(kSoftplus | kBias), {1, 2}, random);
+      }
+    }
+  }
+}
+
+/** A single step that is not empty leaves its decay of the initial state 1. Errors are allowed as parts of the largest decay, which is 1. */
+template <typename T>
+void test_decay_accuracy() {
+  constexpr int64_t kChannels = 320, kStates = 16;
+  double worst = 0;
+  for (int step = 1; step <= 200; ++step) {
+    NaiveScan s;
+    s.sizes = {1, 64, kChannels, kStates, 1};
+    s.u.assign(64 * kChannels, 0);
+    s.delta.assign(64 * kChannels, 0);
+    for (int64_t d = 0; d < kChannels; ++d) s.delta[5 * kChannels + d] = static_cast<float>(step * 0.01);
+    for (int64_t i = 0; i < kChannels * kStates; ++i) s.a.push_back(static_cast<float>(-0.0007 * static_cast<double>(i) / 2));
+    s.b.assign(64 * kStates, 1);
+    s.c.assign(64 * kStates, 1);
+    s.initial_state.assign(kChannels * kStates, 1);
+    ScanRunner<T> run(s, {});
+    run.forward();
+    const std::vector<T> decay = run.final_state.get();
+    for (int64_t d = 0; d < kChannels; ++d) {
+      for (int64_t n = 0; n < kStates; ++n) {
+        const double exact = std::exp(s.delta[5 * kChannels + d] * s.a[d * kStates + n]);
+        worst = std::max(worst, std::abs(static_cast<double>(decay[d * kStates + n]) - exact));
+      }
+    }
+  }
+  char text[100];
+  std::snprintf(text, sizeof text, "decays of a step: error %.3g", worst);
+  std::printf("%s\n", text);
+  check(worst <= (std::is_same_v<T, float> ? 3e-7 : 1e-15), text);
 }
 
 template <typename T>
@@ -249,6 +302,8 @@ void test_extremes() {
 template <typename T>
 void test_all() {
   test_sizes<T>();
+  test_decay_sizes<T>();
+  test_decay_accuracy<T>();
   test_options<T>();
   test_wanted_gradients<T>();
   test_determinism<T>();

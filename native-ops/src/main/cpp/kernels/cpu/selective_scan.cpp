@@ -68,7 +68,9 @@ SelectiveScanGeometry selective_scan_geometry(const SelectiveScanSizes& sizes, i
   g.packs_per_block = std::min(std::max<int64_t>(1, std::min(wanted, kMaxPacksPerBlock)), std::max<int64_t>(1, g.packs_per_group));
   g.blocks_per_group = ceil_div(g.packs_per_group, g.packs_per_block);
   g.blocks_per_batch = g.blocks_per_group * sizes.groups;
-  g.tile = kTile;
+  /* Of nearly equal tiles: a short last one would cost almost as much as a whole one. */
+  const int64_t tiles = std::max<int64_t>(1, (sizes.length + kTile / 2) / kTile);
+  g.tile = std::max<int64_t>(1, ceil_div(sizes.length, tiles));
   g.tiles = ceil_div(sizes.length, g.tile);
   g.checkpoint_elements = sizes.batch * g.tiles * g.packs_per_batch * sizes.states * lanes;
 

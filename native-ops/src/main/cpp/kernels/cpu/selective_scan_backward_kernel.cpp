@@ -12,15 +12,8 @@ namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
 namespace {
 
-/* States held in registers at once: each needs its gradient, its sum for A and the state itself. */
-#if defined(__AVX512F__)
-constexpr int kBackwardSlab = 8;
-#else
-constexpr int kBackwardSlab = 4;
-#endif
-
 /* Parameters, gradients of states and sums of a segment stay in a second-level cache. */
-constexpr size_t kSegmentBytes = 768 << 10;
+constexpr size_t kSegmentBytes = 1 << 20;
 
 template <typename T>
 struct BackwardScratch {
@@ -58,18 +51,18 @@ struct BackwardScratch {
     T** const tile_arrays[] = {&delta, &u, &d_y, &d_delta, &d_u, &y, &d_z_factor, &softplus_derivative};
     for (T** array : tile_arrays) *array = arena.take<T>(tile * kLanes);
     initial = arena.take<T>(states * kLanes);
-    history = arena.take<T>((tile + 1) * kBackwardSlab * kLanes);
-    decay = arena.take<T>(tile * kBackwardSlab * kLanes);
+    history = arena.take<T>((tile + 1) * kStatesPerSlab * kLanes);
+    decay = arena.take<T>(tile * kStatesPerSlab * kLanes);
     d_b = arena.take<T>(row_vectors * kLanes);
     d_c = arena.take<T>(row_vectors * kLanes);
     row = arena.take<T>(row_vectors);
   }
 };
 
-/** Reads one pack and tile, and starts y and the gradients of delta' and u. Returns the largest |delta'|, which may pass over a NaN. */
+/** Reads one pack and tile, and starts y and the gradients of delta' and u. */
 template <typename T, bool kSoftplus, bool kGate, bool kWhole>
-T read_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t steps, const PackChannels& channels, Vec<T> skip, Vec<T> bias,
-            const BackwardScratch<T>& scratch) {
+DeltaRange<T> read_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t steps, const PackChannels& channels, Vec<T> skip, Vec<T> bias,
+                        const BackwardScratch<T>& scratch) {
   constexpr int kLanes = Simd<T>::kLanes;
   const BackwardScratch<T> s = scratch;
   const int count = channels.count;
@@ -77,15 +70,16 @@ T read_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int
   Rows delta_rows = rows_at(f.in.delta, batch, begin, channels.first);
   Rows d_out_rows = rows_at(f.d_out, batch, begin, channels.first);
   Rows z_rows = rows_at(f.in.z, batch, begin, channels.first);
-  Vec<T> largest = {};
+  Vec<T> largest = {}, lowest = {};
   for (int64_t t = 0; t < steps; ++t) {
     const int64_t at = t * kLanes;
     const Vec<T> u = load_lanes<T, kWhole>(reinterpret_cast<const T*>(u_rows.next), count);
     Vec<T> x = load_lanes<T, kWhole>(reinterpret_cast<const T*>(delta_rows.next), count) + bias;
     Vec<T> d_y = load_lanes<T, kWhole>(reinterpret_cast<const T*>(d_out_rows.next), count);
     if constexpr (kSoftplus) {
-      store<T>(s.softplus_derivative + at, softplus_derivative(x));
-      x = softplus(x);
+      Vec<T> derivative;
+      softplus<1, true>(&x, &x, &derivative);
+      store<T>(s.softplus_derivative + at, derivative);
     }
     if constexpr (kGate) {
       const Vec<T> z = load_lanes<T, kWhole>(reinterpret_cast<const T*>(z_rows.next), count);
@@ -96,6 +90,7 @@ T read_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int
       z_rows.next += z_rows.step;
     }
     largest = max(kSoftplus ? x : abs(x), largest);
+    if constexpr (!kSoftplus) lowest = min(x, lowest);
     store<T>(s.delta + at, x);
     store<T>(s.u + at, u);
     store<T>(s.d_y + at, d_y);
@@ -105,7 +100,7 @@ T read_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int
     delta_rows.next += delta_rows.step;
     d_out_rows.next += d_out_rows.step;
   }
-  return largest_lane<T>(largest);
+  return {largest_lane<T>(largest), largest_lane<T>(-lowest) > T(0)};
 }
 
 /** Writes the gradients of the sequences of one pack and tile, and adds to those of skip and delta_bias. */
@@ -138,8 +133,11 @@ void write_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin,
 }
 
 /** One pack over one tile: first the states again from the tile's checkpoint, then their gradients backwards in time. */
-template <typename T, bool kInRange, bool kWantY>
+template <typename T, bool kWantY>
 struct BackwardScan {
+  const PackedParameters<T>& parameters;
+  int64_t pack;
+  DeltaRange<T> delta_range;
   int64_t steps;
   int64_t states;
   const T* a;
@@ -164,57 +162,74 @@ struct BackwardScan {
   Prefetch outputs_ahead;
 
   template <int kStates>
-  void run(int64_t first) const {
-    recompute<kStates>(first);
+  void run(int64_t first) {
+    scan_in_form<T, kStates>(parameters.prepare_decay(pack, states, first, kStates, delta_range), first, *this);
     reverse<kStates>(first);
   }
 
-  template <int kStates>
-  __attribute__((noinline)) void recompute(int64_t first) const {
+  /** The states and decays again. */
+  template <int kStates, int kForm>
+  __attribute__((noinline)) void scan(int64_t first) const {
     constexpr int kLanes = Simd<T>::kLanes;
-    const T* a_slab = a + first * kLanes;
-    DJLMAMBA_ONE_BASE(a_slab);
-    Prefetch rows = inputs_ahead;
-    const T* x_step = delta;
-    const T* u_step = u;
-    T* y_step = y;
-    const T* b_row = b + first;
-    const T* c_row = c + first;
-    const int64_t b_step = b_stride;
-    const int64_t c_step = c_stride;
-    T* history_step = history;
-    T* decay_step = decay;
+    constexpr int kSteps = kStepsAtOnce<kForm>;
     Vec<T> h[kStates];
-#pragma GCC unroll 16
+#pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) {
       h[n] = load(initial + (first + n) * kLanes);
-      store<T>(history_step + n * kLanes, h[n]);
+      store<T>(history + n * kLanes, h[n]);
     }
-    for (int64_t left = steps; left > 0; --left) {
-      prefetch_step(rows);
-      history_step += kStates * kLanes;
-      const Vec<T> x = load(x_step);
-      const Vec<T> xu = x * load(u_step);
-      Vec<T> sums[2] = {};
-      if constexpr (kWantY) sums[0] = load(y_step);
-#pragma GCC unroll 16
-      for (int n = 0; n < kStates; ++n) {
-        const Vec<T> a_n = load(a_slab + n * kLanes);
-        const Vec<T> decay_n = kInRange ? exp2_in_range(x, a_n) : exp2(x * a_n);
-        h[n] = fmadd(h[n], decay_n, xu * b_row[n]);
-        store<T>(decay_step + n * kLanes, decay_n);
-        store<T>(history_step + n * kLanes, h[n]);
-        if constexpr (kWantY) sums[n & 1] = fmadd(h[n], set1(c_row[n]), sums[n & 1]);
+    Prefetch rows = inputs_ahead;
+    int64_t t = 0;
+    for (; t + kSteps <= steps; t += kSteps) {
+      if (first == 0) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kSteps; ++i) prefetch_step(rows);
       }
-      if constexpr (kWantY) {
-        store<T>(y_step, sums[0] + sums[1]);
-        y_step += kLanes;
-        c_row += c_step;
+      advance<kStates, kForm, kSteps>(first, t, h);
+    }
+    for (; t < steps; ++t) {
+      if (first == 0) prefetch_step(rows);
+      advance<kStates, kForm, 1>(first, t, h);
+    }
+  }
+
+  template <int kStates, int kForm, int kSteps>
+  __attribute__((always_inline)) void advance(int64_t first, int64_t t, Vec<T>* h) const {
+    constexpr int kLanes = Simd<T>::kLanes;
+    const T* a_slab = a + first * kLanes;
+    const T* coefficients = parameters.coefficients + (pack * states + first) * kMaxDecayDegree<T> * kLanes;
+    T* history_after = history + (t + 1) * kStates * kLanes;
+    T* decay_at = decay + t * kStates * kLanes;
+    DJLMAMBA_ONE_BASE(a_slab);
+    DJLMAMBA_ONE_BASE(coefficients);
+    DJLMAMBA_ONE_BASE(history_after);
+    DJLMAMBA_ONE_BASE(decay_at);
+    const T* b_row[kSteps];
+    const T* c_row[kSteps];
+    Vec<T> x[kSteps], xu[kSteps], sums[kSteps];
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      b_row[i] = b + (t + i) * b_stride + first;
+      c_row[i] = c + (t + i) * c_stride + first;
+      x[i] = load(delta + (t + i) * kLanes);
+      xu[i] = x[i] * load(u + (t + i) * kLanes);
+      if constexpr (kWantY) sums[i] = load(y + (t + i) * kLanes);
+    }
+#pragma GCC unroll 8
+    for (int n = 0; n < kStates; ++n) {
+      Vec<T> decay_n[kSteps];
+      decays<T, kForm, kSteps>(x, a_slab + n * kLanes, coefficients + n * kMaxDecayDegree<T> * kLanes, decay_n);
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) {
+        h[n] = fmadd(h[n], decay_n[i], xu[i] * b_row[i][n]);
+        store<T>(decay_at + (i * kStates + n) * kLanes, decay_n[i]);
+        store<T>(history_after + (i * kStates + n) * kLanes, h[n]);
+        if constexpr (kWantY) sums[i] = fmadd(h[n], set1(c_row[i][n]), sums[i]);
       }
-      x_step += kLanes;
-      u_step += kLanes;
-      b_row += b_step;
-      decay_step += kStates * kLanes;
+    }
+    if constexpr (kWantY) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) store<T>(y + (t + i) * kLanes, sums[i]);
     }
   }
 
@@ -226,6 +241,7 @@ struct BackwardScan {
     const T* a_slab = a + first * kLanes;
     DJLMAMBA_ONE_BASE(a_slab);
     Prefetch rows = outputs_ahead;
+    const bool fetch = first == 0;
     const T* x_step = delta + last * kLanes;
     const T* u_step = u + last * kLanes;
     const T* d_y_step = d_y + last * kLanes;
@@ -249,7 +265,7 @@ struct BackwardScan {
       h[n] = load(history_step + (kStates + n) * kLanes);
     }
     for (int64_t left = steps; left > 0; --left) {
-      prefetch_step(rows);
+      if (fetch) prefetch_step(rows);
       const Vec<T> x = load(x_step);
       const Vec<T> u_t = load(u_step);
       const Vec<T> d_y_t = load(d_y_step);
@@ -292,14 +308,17 @@ struct BackwardScan {
   }
 };
 
-template <typename T, bool kInRange, bool kWantY>
-void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const BackwardScratch<T>& s,
-               const NextPack& next) {
+template <typename T, bool kWantY>
+void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const DeltaRange<T>& delta_range,
+               const BackwardScratch<T>& s, const Prefetch& inputs_ahead, const Prefetch& outputs_ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const SelectiveScanInputs<T>& in = f.in;
   const int64_t states = in.sizes.states;
   const int64_t group = s.parameters.channels[p].group;
-  const BackwardScan<T, kInRange, kWantY> scan = {
+  BackwardScan<T, kWantY> scan = {
+      s.parameters,
+      p,
+      delta_range,
       end - begin,
       states,
       s.parameters.a + p * states * kLanes,
@@ -320,32 +339,26 @@ void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, 
       s.d_u,
       s.d_b,
       s.d_c,
-      {{rows_at(in.u, batch, next.t, next.channel), rows_at(in.delta, batch, next.t, next.channel), rows_at(in.z, batch, next.t, next.channel),
-        rows_at(f.d_out, batch, next.t, next.channel)}},
-      {{rows_at(f.d_u, batch, next.t, next.channel), rows_at(f.d_delta, batch, next.t, next.channel),
-        rows_at(f.d_z, batch, next.t, next.channel), {0, 0}}}};
-  for_each_slab_from<kBackwardSlab>(0, states, scan);
+      inputs_ahead,
+      outputs_ahead};
+  for_each_slab(states, scan);
 }
 
 template <typename T, bool kSoftplus, bool kGate, bool kWhole>
 void backward_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const BackwardScratch<T>& s,
-                   const NextPack& next) {
+                   const Prefetch& inputs_ahead, const Prefetch& outputs_ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const PackChannels& channels = s.parameters.channels[p];
-  const T largest = read_tile<T, kSoftplus, kGate, kWhole>(f, batch, begin, end - begin, channels, load(s.parameters.skip + p * kLanes),
-                                                           load(s.parameters.delta_bias + p * kLanes), s);
+  const DeltaRange<T> delta_range = read_tile<T, kSoftplus, kGate, kWhole>(
+      f, batch, begin, end - begin, channels, load(s.parameters.skip + p * kLanes), load(s.parameters.delta_bias + p * kLanes), s);
   const bool want_y = kGate && f.d_z.data != nullptr;
-  /* Written so that a NaN takes the form that is right for every input. */
-  if (largest * s.parameters.a_largest[p] <= kExp2Range<T>) {
-    (want_y ? scan_pack<T, true, true> : scan_pack<T, true, false>)(f, batch, begin, end, p, s, next);
-  } else {
-    (want_y ? scan_pack<T, false, true> : scan_pack<T, false, false>)(f, batch, begin, end, p, s, next);
-  }
+  (want_y ? scan_pack<T, true> : scan_pack<T, false>)(f, batch, begin, end, p, delta_range, s, inputs_ahead, outputs_ahead);
   write_tile<T, kSoftplus, kWhole>(f, batch, begin, end - begin, channels, s.d_skip + p * kLanes, s.d_delta_bias + p * kLanes, s);
 }
 
 template <typename T>
-using BackwardPack = void (*)(const SelectiveScanBackward<T>&, int64_t, int64_t, int64_t, int64_t, const BackwardScratch<T>&, const NextPack&);
+using BackwardPack = void (*)(const SelectiveScanBackward<T>&, int64_t, int64_t, int64_t, int64_t, const BackwardScratch<T>&, const Prefetch&,
+                              const Prefetch&);
 
 template <typename T, bool kWhole>
 BackwardPack<T> backward_pack_for(const SelectiveScanInputs<T>& in) {
@@ -387,7 +400,7 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
   const BackwardPack<T> part_pack = backward_pack_for<T, false>(in);
 
   BackwardScratch<T> s;
-  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / (3 * static_cast<size_t>(pack_states) * sizeof(T)));
+  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((3 + kMaxDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
   Arena measure = {nullptr, 0};
   s.take(measure, max_packs, geometry.tile, states);
   Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
@@ -407,6 +420,9 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
     for (int64_t tile = geometry.tiles - 1; tile >= 0; --tile) {
       const int64_t begin = tile * geometry.tile;
       const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
+      const TileStart next = tile > 0 ? TileStart{batch, begin - geometry.tile} : TileStart{batch + 1, (geometry.tiles - 1) * geometry.tile};
+      const SequenceView<const T> inputs[] = {in.u, in.delta, in.z, f.d_out};
+      const SequenceView<const T> outputs[] = {const_view(f.d_u), const_view(f.d_delta), const_view(f.d_z), {}};
       for (int64_t b = segment.block_begin; b < segment.block_end; ++b) {
         memset(s.d_b, 0, row_bytes);
         memset(s.d_c, 0, row_bytes);
@@ -416,8 +432,10 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
           memcpy(s.initial, f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + pack) * pack_states,
                  static_cast<size_t>(pack_states) * sizeof(T));
           const bool whole = s.parameters.channels[p].count == kLanes;
-          const NextPack next = next_pack(s.parameters.channels, p, packs, begin, begin - geometry.tile);
-          (whole ? whole_pack : part_pack)(f, batch, begin, end, p, s, next);
+          const int64_t first = s.parameters.channels[0].first;
+          (whole ? whole_pack : part_pack)(f, batch, begin, end, p, s,
+                                           prefetch_share(inputs, next.batch, next.t, p, packs, geometry.tile, first),
+                                           prefetch_share(outputs, next.batch, next.t, p, packs, geometry.tile, first));
         }
         write_rows(f, geometry, batch, b, begin, end, s.d_b, s.row, geometry.d_b_offset, f.d_b);
         write_rows(f, geometry, batch, b, begin, end, s.d_c, s.row, geometry.d_c_offset, f.d_c);
@@ -431,88 +449,7 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
   }
 }
 
-namespace {
-
-/** Sums `count` vectors that are `stride` elements apart, in order. */
-template <typename T>
-DJLMAMBA_INLINE Vec<T> sum_strided(const T* from, int64_t stride, int64_t count) {
-  Vec<T> sum = {};
-  for (int64_t i = 0; i < count; ++i) sum = sum + load_unaligned(from + i * stride);
-  return sum;
-}
-
-/** Sums the gradients of A, skip and delta_bias of one pack over the batches. */
-template <typename T>
-void reduce_pack(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t pack, T* scratch) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  const int64_t states = f.in.sizes.states;
-  const int64_t batches = f.in.sizes.batch;
-  const PackChannels channels = pack_channels(geometry, pack, kLanes);
-  const int64_t lanes_stride = geometry.packs_per_batch * kLanes;
-  if (f.d_a.data != nullptr) {
-    const T* from = f.workspace + geometry.d_a_offset + pack * states * kLanes;
-    for (int64_t n = 0; n < states; ++n) store<T>(scratch + n * kLanes, sum_strided(from + n * kLanes, lanes_stride * states, batches));
-    unpack_columns(scratch, f.d_a.row_stride, channels.count, states, f.d_a.data + channels.first * f.d_a.row_stride);
-  }
-  if (f.d_skip != nullptr) {
-    const Vec<T> sum = sum_strided(f.workspace + geometry.d_skip_offset + pack * kLanes, lanes_stride, batches);
-    store_first<T>(f.d_skip + channels.first, sum, channels.count);
-  }
-  if (f.d_delta_bias != nullptr) {
-    const Vec<T> sum = sum_strided(f.workspace + geometry.d_delta_bias_offset + pack * kLanes, lanes_stride, batches);
-    store_first<T>(f.d_delta_bias + channels.first, sum, channels.count);
-  }
-}
-
-/** Sums the rows [begin, end) of the gradient of B or C over the blocks of each group. */
-template <typename T>
-void reduce_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t batch, int64_t begin, int64_t end,
-                 int64_t workspace_offset, const GroupedSequenceView<T>& gradient) {
-  if (gradient.data == nullptr) return;
-  constexpr int kLanes = Simd<T>::kLanes;
-  const int64_t states = f.in.sizes.states;
-  const int64_t block_stride = f.in.sizes.length * states;
-  for (int64_t group = 0; group < f.in.sizes.groups; ++group) {
-    const int64_t first_block = batch * geometry.blocks_per_batch + group * geometry.blocks_per_group;
-    for (int64_t t = begin; t < end; ++t) {
-      const T* from = f.workspace + workspace_offset + first_block * block_stride + t * states;
-      T* to = gradient.data + batch * gradient.batch_stride + t * gradient.length_stride + group * gradient.group_stride;
-      int64_t n = 0;
-      for (; n + kLanes <= states; n += kLanes) store_unaligned<T>(to + n, sum_strided(from + n, block_stride, geometry.blocks_per_group));
-      for (; n < states; ++n) {
-        T sum = 0;
-        for (int64_t i = 0; i < geometry.blocks_per_group; ++i) sum += from[n + i * block_stride];
-        to[n] = sum;
-      }
-    }
-  }
-}
-
-}  // namespace
-
-template <typename T>
-void selective_scan_backward_reduce(const SelectiveScanBackward<T>& f, int64_t block_begin, int64_t block_end) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  const SelectiveScanSizes& sizes = f.in.sizes;
-  const SelectiveScanGeometry geometry = selective_scan_geometry(sizes, kLanes);
-  T* scratch = static_cast<T*>(thread_scratch(static_cast<size_t>(sizes.states * kLanes) * sizeof(T)));
-  const int64_t row_blocks_per_batch = (sizes.length + geometry.reduce_rows - 1) / geometry.reduce_rows;
-  for (int64_t block = block_begin; block < block_end; ++block) {
-    if (block < geometry.packs_per_batch) {
-      reduce_pack(f, geometry, block, scratch);
-      continue;
-    }
-    const int64_t batch = (block - geometry.packs_per_batch) / row_blocks_per_batch;
-    const int64_t begin = (block - geometry.packs_per_batch - batch * row_blocks_per_batch) * geometry.reduce_rows;
-    const int64_t end = begin + geometry.reduce_rows < sizes.length ? begin + geometry.reduce_rows : sizes.length;
-    reduce_rows(f, geometry, batch, begin, end, geometry.d_b_offset, f.d_b);
-    reduce_rows(f, geometry, batch, begin, end, geometry.d_c_offset, f.d_c);
-  }
-}
-
 template void selective_scan_backward<float>(const SelectiveScanBackward<float>&, int64_t, int64_t);
 template void selective_scan_backward<double>(const SelectiveScanBackward<double>&, int64_t, int64_t);
-template void selective_scan_backward_reduce<float>(const SelectiveScanBackward<float>&, int64_t, int64_t);
-template void selective_scan_backward_reduce<double>(const SelectiveScanBackward<double>&, int64_t, int64_t);
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

@@ -12,15 +12,8 @@ namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
 namespace {
 
-/* States held in registers at once: with 32 registers 16 states leave room for the exponential's constants. */
-#if defined(__AVX512F__)
-constexpr int kForwardSlab = 16;
-#else
-constexpr int kForwardSlab = 4;
-#endif
-
-/* Parameters and states of a segment stay in a second-level cache. */
-constexpr size_t kSegmentBytes = 512 << 10;
+/* Parameters, their powers and the states of a segment stay in a second-level cache. */
+constexpr size_t kSegmentBytes = 1 << 20;
 
 template <typename T>
 struct ForwardScratch {
@@ -41,46 +34,94 @@ struct ForwardScratch {
   }
 };
 
-/** Reads delta' and delta' u of one pack, and starts y as skip u. Returns the largest |delta'|, which may pass over a NaN. */
+/** The element-wise parts take so many steps at once. */
+constexpr int kStepsSideBySide = 4;
+
+/** Reads delta' and delta' u of one pack, and starts y as skip u. */
 template <typename T, bool kSoftplus, bool kWhole>
-T read_tile(Rows u_rows, Rows delta_rows, int64_t steps, int count, Vec<T> skip, Vec<T> bias, T* delta, T* delta_u, T* y) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  Vec<T> largest = {};
-  for (int64_t t = 0; t < steps; ++t) {
-    const Vec<T> u = load_lanes<T, kWhole>(reinterpret_cast<const T*>(u_rows.next), count);
-    Vec<T> x = load_lanes<T, kWhole>(reinterpret_cast<const T*>(delta_rows.next), count) + bias;
-    if constexpr (kSoftplus) x = softplus(x);
-    largest = max(kSoftplus ? x : abs(x), largest);
-    store<T>(delta + t * kLanes, x);
-    store<T>(delta_u + t * kLanes, x * u);
-    store<T>(y + t * kLanes, skip * u);
-    u_rows.next += u_rows.step;
-    delta_rows.next += delta_rows.step;
+struct ReadTile {
+  Rows u_rows;
+  Rows delta_rows;
+  int count;
+  Vec<T> skip;
+  Vec<T> bias;
+  T* delta;
+  T* delta_u;
+  T* y;
+  Vec<T> largest;
+  Vec<T> lowest;
+
+  template <int kSteps>
+  __attribute__((always_inline)) void step(int64_t t) {
+    constexpr int kLanes = Simd<T>::kLanes;
+    Vec<T> u[kSteps], x[kSteps];
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      u[i] = load_lanes<T, kWhole>(reinterpret_cast<const T*>(u_rows.next), count);
+      x[i] = load_lanes<T, kWhole>(reinterpret_cast<const T*>(delta_rows.next), count) + bias;
+      u_rows.next += u_rows.step;
+      delta_rows.next += delta_rows.step;
+    }
+    if constexpr (kSoftplus) softplus<kSteps, false>(x, x, nullptr);
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      largest = max(kSoftplus ? x[i] : abs(x[i]), largest);
+      if constexpr (!kSoftplus) lowest = min(x[i], lowest);
+      store<T>(delta + (t + i) * kLanes, x[i]);
+      store<T>(delta_u + (t + i) * kLanes, x[i] * u[i]);
+      store<T>(y + (t + i) * kLanes, skip * u[i]);
+    }
   }
-  return largest_lane<T>(largest);
-}
+};
 
 /** Gates y of one pack and writes it out. */
 template <typename T, bool kGate, bool kWhole>
-void write_tile(Rows z_rows, Rows out_rows, int64_t steps, int count, const T* y) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  for (int64_t t = 0; t < steps; ++t) {
-    Vec<T> value = load(y + t * kLanes);
+struct WriteTile {
+  Rows z_rows;
+  Rows out_rows;
+  int count;
+  const T* y;
+
+  template <int kSteps>
+  __attribute__((always_inline)) void step(int64_t t) {
+    constexpr int kLanes = Simd<T>::kLanes;
+    Vec<T> factor[kSteps];
     if constexpr (kGate) {
-      const Vec<T> z = load_lanes<T, kWhole>(reinterpret_cast<const T*>(z_rows.next), count);
-      value = value * (z * sigmoid<T>(z));
-      z_rows.next += z_rows.step;
+      Vec<T> z[kSteps];
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) {
+        z[i] = load_lanes<T, kWhole>(reinterpret_cast<const T*>(z_rows.next), count);
+        z_rows.next += z_rows.step;
+      }
+      sigmoid<T, kSteps>(z, factor);
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) factor[i] = z[i] * factor[i];
     }
-    store_lanes<T, kWhole>(reinterpret_cast<T*>(out_rows.next), value, count);
-    out_rows.next += out_rows.step;
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      Vec<T> value = load(y + (t + i) * kLanes);
+      if constexpr (kGate) value = value * factor[i];
+      store_lanes<T, kWhole>(reinterpret_cast<T*>(out_rows.next), value, count);
+      out_rows.next += out_rows.step;
+    }
   }
+};
+
+template <typename Tile>
+DJLMAMBA_INLINE void for_each_step(int64_t steps, Tile& tile) {
+  int64_t t = 0;
+  for (; t + kStepsSideBySide <= steps; t += kStepsSideBySide) tile.template step<kStepsSideBySide>(t);
+  for (; t < steps; ++t) tile.template step<1>(t);
 }
 
 /** The recurrence of one pack over one tile; y is added to. */
-template <typename T, bool kInRange>
+template <typename T>
 struct ForwardScan {
+  const PackedParameters<T>& parameters;
+  int64_t pack;
+  DeltaRange<T> delta_range;
   int64_t steps;
-  const T* a;
+  int64_t all_states;
   T* states;
   const T* delta;
   const T* delta_u;
@@ -92,91 +133,110 @@ struct ForwardScan {
   Prefetch ahead;
 
   template <int kStates>
-  __attribute__((noinline)) void run(int64_t first) {
+  void run(int64_t first) {
+    scan_in_form<T, kStates>(parameters.prepare_decay(pack, all_states, first, kStates, delta_range), first, *this);
+  }
+
+  template <int kStates, int kForm>
+  __attribute__((noinline)) void scan(int64_t first) const {
     constexpr int kLanes = Simd<T>::kLanes;
-    const T* a_slab = a + first * kLanes;
-    DJLMAMBA_ONE_BASE(a_slab);
-    Prefetch rows = ahead;
-    const T* x_step = delta;
-    const T* xu_step = delta_u;
-    T* y_step = y;
-    const T* b_row = b + first;
-    const T* c_row = c + first;
-    const int64_t b_step = b_stride;
-    const int64_t c_step = c_stride;
+    constexpr int kSteps = kStepsAtOnce<kForm>;
     T* const states_slab = states + first * kLanes;
     Vec<T> h[kStates];
-#pragma GCC unroll 16
+#pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) h[n] = load(states_slab + n * kLanes);
-    for (int64_t left = steps; left > 0; --left) {
-      prefetch_step(rows);
-      const Vec<T> x = load(x_step);
-      const Vec<T> xu = load(xu_step);
-      Vec<T> sums[2] = {load(y_step), Vec<T>{}};
-#pragma GCC unroll 16
-      for (int n = 0; n < kStates; ++n) {
-        const Vec<T> a_n = load(a_slab + n * kLanes);
-        const Vec<T> decay = kInRange ? exp2_in_range(x, a_n) : exp2(x * a_n);
-        h[n] = fmadd(h[n], decay, xu * b_row[n]);
-        sums[n & 1] = fmadd(h[n], set1(c_row[n]), sums[n & 1]);
+    Prefetch rows = ahead;
+    int64_t t = 0;
+    for (; t + kSteps <= steps; t += kSteps) {
+      if (first == 0) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kSteps; ++i) prefetch_step(rows);
       }
-      store<T>(y_step, sums[0] + sums[1]);
-      x_step += kLanes;
-      xu_step += kLanes;
-      y_step += kLanes;
-      b_row += b_step;
-      c_row += c_step;
+      advance<kStates, kForm, kSteps>(first, t, h);
     }
-#pragma GCC unroll 16
+    for (; t < steps; ++t) {
+      if (first == 0) prefetch_step(rows);
+      advance<kStates, kForm, 1>(first, t, h);
+    }
+#pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) store<T>(states_slab + n * kLanes, h[n]);
+  }
+
+  template <int kStates, int kForm, int kSteps>
+  __attribute__((always_inline)) void advance(int64_t first, int64_t t, Vec<T>* h) const {
+    constexpr int kLanes = Simd<T>::kLanes;
+    const int64_t at = pack * all_states + first;
+    const T* a = parameters.a + at * kLanes;
+    const T* coefficients = parameters.coefficients + at * kMaxDecayDegree<T> * kLanes;
+    DJLMAMBA_ONE_BASE(a);
+    DJLMAMBA_ONE_BASE(coefficients);
+    const T* b_row[kSteps];
+    const T* c_row[kSteps];
+    Vec<T> x[kSteps], xu[kSteps], sums[kSteps];
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      b_row[i] = b + (t + i) * b_stride + first;
+      c_row[i] = c + (t + i) * c_stride + first;
+      x[i] = load(delta + (t + i) * kLanes);
+      xu[i] = load(delta_u + (t + i) * kLanes);
+      sums[i] = load(y + (t + i) * kLanes);
+    }
+#pragma GCC unroll 8
+    for (int n = 0; n < kStates; ++n) {
+      Vec<T> decay[kSteps];
+      decays<T, kForm, kSteps>(x, a + n * kLanes, coefficients + n * kMaxDecayDegree<T> * kLanes, decay);
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) {
+        h[n] = fmadd(h[n], decay[i], xu[i] * b_row[i][n]);
+        sums[i] = fmadd(h[n], set1(c_row[i][n]), sums[i]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) store<T>(y + (t + i) * kLanes, sums[i]);
   }
 };
 
-/** Scans one pack over the tile [begin, end). */
-template <typename T, bool kInRange>
-void scan_tile(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
-               const NextPack& next) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  const SelectiveScanInputs<T>& in = f.in;
-  const int64_t pack_states = in.sizes.states * kLanes;
-  const int64_t group = s.parameters.channels[p].group;
-  ForwardScan<T, kInRange> scan = {
-      end - begin,
-      s.parameters.a + p * pack_states,
-      s.states + p * pack_states,
-      s.delta,
-      s.delta_u,
-      s.y,
-      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + group * in.b.group_stride,
-      in.b.length_stride,
-      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + group * in.c.group_stride,
-      in.c.length_stride,
-      {{rows_at(in.u, batch, next.t, next.channel), rows_at(in.delta, batch, next.t, next.channel), rows_at(in.z, batch, next.t, next.channel),
-        rows_at(f.out, batch, next.t, next.channel)}}};
-  for_each_slab_from<kForwardSlab>(0, in.sizes.states, scan);
-}
-
 template <typename T, bool kSoftplus, bool kGate, bool kWhole>
 void forward_pack(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
-                  const NextPack& next) {
+                  const Prefetch& ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const SelectiveScanInputs<T>& in = f.in;
   const PackChannels channels = s.parameters.channels[p];
-  const T largest = read_tile<T, kSoftplus, kWhole>(
-      rows_at(in.u, batch, begin, channels.first), rows_at(in.delta, batch, begin, channels.first), end - begin, channels.count,
-      load(s.parameters.skip + p * kLanes), load(s.parameters.delta_bias + p * kLanes), s.delta, s.delta_u, s.y);
-  /* Written so that a NaN takes the form that is right for every input. */
-  if (largest * s.parameters.a_largest[p] <= kExp2Range<T>) {
-    scan_tile<T, true>(f, batch, begin, end, p, s, next);
-  } else {
-    scan_tile<T, false>(f, batch, begin, end, p, s, next);
-  }
-  write_tile<T, kGate, kWhole>(rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), end - begin,
-                                channels.count, s.y);
+  ReadTile<T, kSoftplus, kWhole> read = {rows_at(in.u, batch, begin, channels.first),
+                                         rows_at(in.delta, batch, begin, channels.first),
+                                         channels.count,
+                                         load(s.parameters.skip + p * kLanes),
+                                         load(s.parameters.delta_bias + p * kLanes),
+                                         s.delta,
+                                         s.delta_u,
+                                         s.y,
+                                         Vec<T>{},
+                                         Vec<T>{}};
+  for_each_step(end - begin, read);
+  const DeltaRange<T> delta_range = {largest_lane<T>(read.largest), largest_lane<T>(-read.lowest) > T(0)};
+  ForwardScan<T> scan = {
+      s.parameters,
+      p,
+      delta_range,
+      end - begin,
+      in.sizes.states,
+      s.states + p * in.sizes.states * kLanes,
+      s.delta,
+      s.delta_u,
+      s.y,
+      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + channels.group * in.b.group_stride,
+      in.b.length_stride,
+      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + channels.group * in.c.group_stride,
+      in.c.length_stride,
+      ahead};
+  for_each_slab(in.sizes.states, scan);
+  WriteTile<T, kGate, kWhole> write = {rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), channels.count,
+                                       s.y};
+  for_each_step(end - begin, write);
 }
 
 template <typename T>
-using ForwardPack = void (*)(const SelectiveScanForward<T>&, int64_t, int64_t, int64_t, int64_t, const ForwardScratch<T>&, const NextPack&);
+using ForwardPack = void (*)(const SelectiveScanForward<T>&, int64_t, int64_t, int64_t, int64_t, const ForwardScratch<T>&, const Prefetch&);
 
 template <typename T, bool kWhole>
 ForwardPack<T> forward_pack_for(const SelectiveScanInputs<T>& in) {
@@ -198,7 +258,7 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
   const ForwardPack<T> part_pack = forward_pack_for<T, false>(in);
 
   ForwardScratch<T> s;
-  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / (2 * static_cast<size_t>(pack_states) * sizeof(T)));
+  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((2 + kMaxDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
   Arena measure = {nullptr, 0};
   s.take(measure, max_packs, geometry.tile, states);
   Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
@@ -217,9 +277,12 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
         memcpy(f.checkpoints + ((segment.batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states, s.states,
                static_cast<size_t>(packs * pack_states) * sizeof(T));
       }
+      const TileStart next = end < length ? TileStart{segment.batch, end} : TileStart{segment.batch + 1, 0};
+      const SequenceView<const T> streams[] = {in.u, in.delta, in.z, const_view(f.out)};
       for (int64_t p = 0; p < packs; ++p) {
         const bool whole = s.parameters.channels[p].count == kLanes;
-        (whole ? whole_pack : part_pack)(f, segment.batch, begin, end, p, s, next_pack(s.parameters.channels, p, packs, begin, end));
+        (whole ? whole_pack : part_pack)(f, segment.batch, begin, end, p, s,
+                                         prefetch_share(streams, next.batch, next.t, p, packs, geometry.tile, s.parameters.channels[0].first));
       }
     }
     unpack_states(s.states, segment.batch, s.parameters.channels, packs, states, f.final_state);

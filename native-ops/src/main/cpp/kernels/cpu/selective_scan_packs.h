@@ -11,8 +11,8 @@
 /* What the forward and backward selective scan kernels share; compiled once per instruction set (see simd.h). */
 
 #include "scratch.h"
+#include "selective_scan_decay.h"
 #include "selective_scan_geometry.h"
-#include "simd_math.h"
 
 namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
@@ -146,14 +146,26 @@ static void pack_channel_array(const T* from, const PackChannels* channels, int6
   }
 }
 
+/** Calls function.template run<states of the slab>(first state) for each slab of `states`, largest slabs first. */
+template <int kSlab = kStatesPerSlab, typename Function>
+DJLMAMBA_INLINE void for_each_slab(int64_t states, Function& function, int64_t first = 0) {
+  while (states - first >= kSlab) {
+    function.template run<kSlab>(first);
+    first += kSlab;
+  }
+  if constexpr (kSlab > 1) for_each_slab<(kSlab > 4 ? kSlab / 2 : 1)>(states, function, first);
+}
+
 /** Per-channel inputs of a segment, packed. A is times log2(e), since exponentials are to base 2. */
 template <typename T>
 struct PackedParameters {
   PackChannels* channels;
-  T* a;           // [pack][state][lane]
-  T* a_largest;   // [pack], the largest |a|
-  T* skip;        // [pack][lane]
-  T* delta_bias;  // [pack][lane]
+  T* a;                    // [pack][state][lane]
+  SlabDecay<T>* decay;     // [pack][state], at the first state of each slab
+  T* coefficients;         // [pack][state][coefficient][lane]
+  T* skip;                 // [pack][lane]
+  T* delta_bias;           // [pack][lane]
+  int64_t length;
   int64_t loaded_begin;
   int64_t loaded_end;
 
@@ -161,7 +173,8 @@ struct PackedParameters {
     constexpr int kLanes = Simd<T>::kLanes;
     channels = arena.take<PackChannels>(packs);
     a = arena.take<T>(packs * states * kLanes);
-    a_largest = arena.take<T>(packs);
+    decay = arena.take<SlabDecay<T>>(packs * states);
+    coefficients = arena.take<T>(packs * states * kMaxDecayDegree<T> * kLanes);
     skip = arena.take<T>(packs * kLanes);
     delta_bias = arena.take<T>(packs * kLanes);
     loaded_begin = -1;
@@ -173,18 +186,30 @@ struct PackedParameters {
     constexpr int kLanes = Simd<T>::kLanes;
     const int64_t packs = segment.pack_end - segment.pack_begin;
     const int64_t states = in.sizes.states;
+    length = in.sizes.length;
     for (int64_t p = 0; p < packs; ++p) {
       channels[p] = pack_channels(geometry, segment.pack_begin + p, kLanes);
       T* packed = a + p * states * kLanes;
       pack_columns(in.a.data + channels[p].first * in.a.row_stride, in.a.row_stride, channels[p].count, states, T(kLog2E), packed);
-      Vec<T> largest = {};
-      for (int64_t n = 0; n < states; ++n) largest = max(largest, abs(load(packed + n * kLanes)));
-      a_largest[p] = largest_lane<T>(largest);
+      SlabDecays<T> slabs = {packed, decay + p * states};
+      for_each_slab(states, slabs);
     }
     pack_channel_array(in.skip, channels, packs, skip);
     pack_channel_array(in.delta_bias, channels, packs, delta_bias);
     loaded_begin = segment.pack_begin;
     loaded_end = segment.pack_end;
+  }
+
+  /** The cheapest form for a slab of a pack over steps with such delta', its coefficients ready. */
+  int prepare_decay(int64_t p, int64_t states, int64_t first, int slab_states, const DeltaRange<T>& delta) const {
+    constexpr int kLanes = Simd<T>::kLanes;
+    const int64_t at = p * states + first;
+    const int form = decay_form(decay[at], delta, length);
+    if (form >= kMinDecayDegree && form != decay[at].degree) {
+      decay_coefficients(a + at * kLanes, slab_states, form, coefficients + at * kMaxDecayDegree<T> * kLanes);
+      decay[at].degree = form;
+    }
+    return form;
   }
 };
 
@@ -202,43 +227,54 @@ DJLMAMBA_INLINE Rows rows_at(SequenceView<T> view, int64_t batch, int64_t t, int
 }
 
 /**
- * The rows that the next pack will touch. A scan fetches them step by step while it computes: they are a row of the whole array apart, which is too far
- * for the processor to foresee.
+ * The rows of the next tile, which the scans of this tile's packs fetch step by step into the second-level cache. They go along the rows: from pack to
+ * pack the rows of a tile are read across, in strides too long for the processor to foresee.
  */
 struct Prefetch {
   static constexpr int kStreams = 4;
-  Rows rows[kStreams];
+  Rows rows[kStreams];  // step: from the end of a row to the start of the next
+  int64_t column;
+  int64_t columns;
 };
+
+/** The share of the next tile, which starts at `t`, that is fetched while pack p of this tile is scanned. Views that are null are passed over. */
+template <typename T>
+DJLMAMBA_INLINE Prefetch prefetch_share(const SequenceView<const T> (&views)[Prefetch::kStreams], int64_t batch, int64_t t, int64_t p, int64_t packs,
+                                        int64_t tile, int64_t first_channel) {
+  Prefetch share;
+  const int64_t row = p * tile / packs;
+  share.column = p * tile - row * packs;
+  share.columns = packs;
+  for (int i = 0; i < Prefetch::kStreams; ++i) {
+    const SequenceView<const T>& view = views[i].data == nullptr ? views[0] : views[i];
+    share.rows[i] = rows_at(view, batch, t + row, first_channel);
+    share.rows[i].next += static_cast<uintptr_t>(share.column) * DJLMAMBA_VECTOR_BYTES;
+    share.rows[i].step -= static_cast<uintptr_t>(packs) * DJLMAMBA_VECTOR_BYTES;
+  }
+  return share;
+}
 
 DJLMAMBA_INLINE void prefetch_step(Prefetch& p) {
 #pragma GCC unroll 4
   for (int i = 0; i < Prefetch::kStreams; ++i) {
-    __builtin_prefetch(reinterpret_cast<const void*>(p.rows[i].next), 0, 3);
-    p.rows[i].next += p.rows[i].step;
+    __builtin_prefetch(reinterpret_cast<const void*>(p.rows[i].next), 0, 2);
+    p.rows[i].next += DJLMAMBA_VECTOR_BYTES;
+  }
+  if (++p.column == p.columns) {
+    p.column = 0;
+    for (int i = 0; i < Prefetch::kStreams; ++i) p.rows[i].next += p.rows[i].step;
   }
 }
 
-/** Where the next pack is: beside this one, or the first of the segment in the next tile. */
-struct NextPack {
+/** A tile by its batch and first step. */
+struct TileStart {
+  int64_t batch;
   int64_t t;
-  int64_t channel;
 };
 
-DJLMAMBA_INLINE NextPack next_pack(const PackChannels* channels, int64_t p, int64_t packs, int64_t tile_begin, int64_t next_tile_begin) {
-  return p + 1 < packs ? NextPack{tile_begin, channels[p + 1].first} : NextPack{next_tile_begin, channels[0].first};
-}
-
-/**
- * States are worked on in slabs that fit in registers: calls function.template operator()<slab>(first state) for each slab of `states`, largest
- * slabs first.
- */
-template <int kSlab, typename Function>
-DJLMAMBA_INLINE void for_each_slab_from(int64_t first, int64_t states, Function& function) {
-  while (states - first >= kSlab) {
-    function.template run<kSlab>(first);
-    first += kSlab;
-  }
-  if constexpr (kSlab > 1) for_each_slab_from<(kSlab > 4 ? kSlab / 2 : 1)>(first, states, function);
+template <typename T>
+DJLMAMBA_INLINE SequenceView<const T> const_view(const SequenceView<T>& v) {
+  return {v.data, v.batch_stride, v.length_stride};
 }
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

@@ -210,19 +210,31 @@ DJLMAMBA_INLINE VecD abs(VecD x) { return (VecD)((VecI64)x & INT64_MAX); }
 DJLMAMBA_INLINE VecF reciprocal(VecF x) {
 #if defined(__AVX512F__)
   VecF r = _mm512_maskz_rcp14_ps(0xffff, x);
-  return r * (2.0f - x * r);
+  return r * fmadd(-x, r, set1(2.0f));
 #else
   return 1.0f / x;
 #endif
 }
 DJLMAMBA_INLINE VecD reciprocal(VecD x) { return 1.0 / x; }
 
+template <typename Int, int kLanes, int kDistance>
+struct SwapLanesIndex {
+  alignas(DJLMAMBA_VECTOR_BYTES) Int index[kLanes] = {};
+  constexpr SwapLanesIndex() {
+    for (int j = 0; j < kLanes; ++j) index[j] = j ^ kDistance;
+  }
+};
+
 /** The largest lane; lanes that are NaN may be passed over. */
-template <typename T>
+template <typename T, int kDistance = Simd<T>::kLanes / 2>
 DJLMAMBA_INLINE T largest_lane(Vec<T> v) {
-  T m = v[0];
-  for (int i = 1; i < Simd<T>::kLanes; ++i) m = v[i] > m ? v[i] : m;
-  return m;
+  if constexpr (kDistance == 0) {
+    return v[0];
+  } else {
+    using Int = typename Simd<T>::I;
+    static constexpr SwapLanesIndex<decltype(Int{}[0] + Int{}[0]), Simd<T>::kLanes, kDistance> kIndex;
+    return largest_lane<T, kDistance / 2>(max(v, __builtin_shuffle(v, *reinterpret_cast<const Int*>(kIndex.index))));
+  }
 }
 
 /** For stage `kStage` of sum_lanes(): the lanes of two vectors to add, with bit `kStage` of the lane number saying which vector they are of. */
