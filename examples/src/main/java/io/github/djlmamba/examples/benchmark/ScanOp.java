@@ -49,16 +49,24 @@ record ScanOp(long batch, long length, long channels, long states) implements Be
     public NDList newInputs(NDManager manager, DataType type) {
         Shape sequence = new Shape(batch, length, channels);
         Shape projection = new Shape(batch, length, states);
-        NDArray scale = manager.arange(1f, states + 1f, 1f).toType(type, false).neg();
+        // As the initialisation of Mamba leaves them: A is -1 to -N, and softplus(delta +
+        // deltaBias)
+        // is log-uniform from 0.001 to 0.1. The decays' sizes decide how they are computed.
+        NDArray a = manager.arange(1f, states + 1f, 1f).toType(type, false).neg();
+        NDArray deltaBias = manager.randomUniform(-1, 0, new Shape(channels), type);
+        NDArray step =
+                manager.randomUniform(
+                                (float) Math.log(0.001), (float) Math.log(0.1), sequence, type)
+                        .exp();
         return new NDList(
                 manager.randomUniform(-1, 1, sequence, type),
-                manager.randomUniform(-6, -1, sequence, type),
-                manager.randomUniform(0.8f, 1.2f, new Shape(channels, states), type).mul(scale),
+                step.exp().sub(1).log().sub(deltaBias),
+                a.broadcast(new Shape(channels, states)).add(0),
                 manager.randomUniform(-1, 1, projection, type),
                 manager.randomUniform(-1, 1, projection, type),
                 manager.randomUniform(-1, 1, new Shape(channels), type),
                 manager.randomUniform(-2, 2, sequence, type),
-                manager.randomUniform(-1, 0, new Shape(channels), type));
+                deltaBias);
     }
 
     private static SelectiveScan scan(NDList inputs) {
