@@ -61,47 +61,65 @@ struct BackwardScratch {
 
 /** Reads one pack and tile, and starts y and the gradients of delta' and u. */
 template <typename T, bool kSoftplus, bool kGate, bool kWhole>
-DeltaRange<T> read_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t steps, const PackChannels& channels, Vec<T> skip, Vec<T> bias,
-                        const BackwardScratch<T>& scratch) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  const BackwardScratch<T> s = scratch;
-  const int count = channels.count;
-  Rows u_rows = rows_at(f.in.u, batch, begin, channels.first);
-  Rows delta_rows = rows_at(f.in.delta, batch, begin, channels.first);
-  Rows d_out_rows = rows_at(f.d_out, batch, begin, channels.first);
-  Rows z_rows = rows_at(f.in.z, batch, begin, channels.first);
-  Vec<T> largest = {}, lowest = {};
-  for (int64_t t = 0; t < steps; ++t) {
-    const int64_t at = t * kLanes;
-    const Vec<T> u = load_lanes<T, kWhole>(reinterpret_cast<const T*>(u_rows.next), count);
-    Vec<T> x = load_lanes<T, kWhole>(reinterpret_cast<const T*>(delta_rows.next), count) + bias;
-    Vec<T> d_y = load_lanes<T, kWhole>(reinterpret_cast<const T*>(d_out_rows.next), count);
+struct BackwardReadTile {
+  Rows u_rows;
+  Rows delta_rows;
+  Rows d_out_rows;
+  Rows z_rows;
+  int count;
+  Vec<T> skip;
+  Vec<T> bias;
+  BackwardScratch<T> s;
+  Vec<T> largest;
+  Vec<T> lowest;
+
+  static DJLMAMBA_ALWAYS_INLINE Vec<T> next(Rows& rows, int count) {
+    const Vec<T> v = load_lanes<T, kWhole>(reinterpret_cast<const T*>(rows.next), count);
+    rows.next += rows.step;
+    return v;
+  }
+
+  template <int kSteps>
+  DJLMAMBA_ALWAYS_INLINE void step(int64_t t) {
+    constexpr int kLanes = Simd<T>::kLanes;
+    Vec<T> u[kSteps], x[kSteps], d_y[kSteps];
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      u[i] = next(u_rows, count);
+      x[i] = next(delta_rows, count) + bias;
+      d_y[i] = next(d_out_rows, count);
+    }
     if constexpr (kSoftplus) {
-      Vec<T> derivative;
-      softplus<1, true>(&x, &x, &derivative);
-      store<T>(s.softplus_derivative + at, derivative);
+      Vec<T> derivative[kSteps];
+      softplus<kSteps, true>(x, x, derivative);
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) store<T>(s.softplus_derivative + (t + i) * kLanes, derivative[i]);
     }
     if constexpr (kGate) {
-      const Vec<T> z = load_lanes<T, kWhole>(reinterpret_cast<const T*>(z_rows.next), count);
-      const Vec<T> gate = sigmoid<T>(z);
-      store<T>(s.y + at, skip * u);
-      store<T>(s.d_z_factor + at, d_y * gate * fmadd(z, T(1) - gate, set1(T(1))));
-      d_y = d_y * (z * gate);
-      z_rows.next += z_rows.step;
+      Vec<T> z[kSteps], gate[kSteps];
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) z[i] = next(z_rows, count);
+      sigmoid<T, kSteps>(z, gate);
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) {
+        store<T>(s.y + (t + i) * kLanes, skip * u[i]);
+        store<T>(s.d_z_factor + (t + i) * kLanes, d_y[i] * gate[i] * fmadd(z[i], T(1) - gate[i], set1(T(1))));
+        d_y[i] = d_y[i] * (z[i] * gate[i]);
+      }
     }
-    largest = max(kSoftplus ? x : abs(x), largest);
-    if constexpr (!kSoftplus) lowest = min(x, lowest);
-    store<T>(s.delta + at, x);
-    store<T>(s.u + at, u);
-    store<T>(s.d_y + at, d_y);
-    store<T>(s.d_delta + at, Vec<T>{});
-    store<T>(s.d_u + at, skip * d_y);
-    u_rows.next += u_rows.step;
-    delta_rows.next += delta_rows.step;
-    d_out_rows.next += d_out_rows.step;
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      const int64_t at = (t + i) * kLanes;
+      largest = max(kSoftplus ? x[i] : abs(x[i]), largest);
+      if constexpr (!kSoftplus) lowest = min(x[i], lowest);
+      store<T>(s.delta + at, x[i]);
+      store<T>(s.u + at, u[i]);
+      store<T>(s.d_y + at, d_y[i]);
+      store<T>(s.d_delta + at, Vec<T>{});
+      store<T>(s.d_u + at, skip * d_y[i]);
+    }
   }
-  return {largest_lane<T>(largest), largest_lane<T>(-lowest) > T(0)};
-}
+};
 
 /** Writes the gradients of the sequences of one pack and tile, and adds to those of skip and delta_bias. */
 template <typename T, bool kSoftplus, bool kWhole>
@@ -194,7 +212,7 @@ struct BackwardScan {
   }
 
   template <int kStates, int kForm, int kSteps>
-  __attribute__((always_inline)) void advance(int64_t first, int64_t t, Vec<T>* h) const {
+  DJLMAMBA_ALWAYS_INLINE void advance(int64_t first, int64_t t, Vec<T>* h) const {
     constexpr int kLanes = Simd<T>::kLanes;
     const T* a_slab = a + first * kLanes;
     const T* coefficients = parameters.coefficients + (pack * states + first) * kMaxDecayDegree<T> * kLanes;
@@ -215,16 +233,20 @@ struct BackwardScan {
       xu[i] = x[i] * load(u + (t + i) * kLanes);
       if constexpr (kWantY) sums[i] = load(y + (t + i) * kLanes);
     }
+    constexpr int kTogether = kStatesAtOnce<kStates>;
 #pragma GCC unroll 8
-    for (int n = 0; n < kStates; ++n) {
-      Vec<T> decay_n[kSteps];
-      decays<T, kForm, kSteps>(x, a_slab + n * kLanes, coefficients + n * kMaxDecayDegree<T> * kLanes, decay_n);
+    for (int m = 0; m < kStates; m += kTogether) {
+      Vec<T> decay_m[kTogether][kSteps];
+      decays<T, kForm, kTogether, kSteps>(x, a_slab + m * kLanes, coefficients + m * kMaxDecayDegree<T> * kLanes, decay_m);
 #pragma GCC unroll 4
       for (int i = 0; i < kSteps; ++i) {
-        h[n] = fmadd(h[n], decay_n[i], xu[i] * b_row[i][n]);
-        store<T>(decay_at + (i * kStates + n) * kLanes, decay_n[i]);
-        store<T>(history_after + (i * kStates + n) * kLanes, h[n]);
-        if constexpr (kWantY) sums[i] = fmadd(h[n], set1(c_row[i][n]), sums[i]);
+#pragma GCC unroll 2
+        for (int n = m; n < m + kTogether; ++n) {
+          h[n] = fmadd(h[n], decay_m[n - m][i], xu[i] * b_row[i][n]);
+          store<T>(decay_at + (i * kStates + n) * kLanes, decay_m[n - m][i]);
+          store<T>(history_after + (i * kStates + n) * kLanes, h[n]);
+          if constexpr (kWantY) sums[i] = fmadd(h[n], set1(c_row[i][n]), sums[i]);
+        }
       }
     }
     if constexpr (kWantY) {
@@ -349,8 +371,18 @@ void backward_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t beg
                    const Prefetch& inputs_ahead, const Prefetch& outputs_ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const PackChannels& channels = s.parameters.channels[p];
-  const DeltaRange<T> delta_range = read_tile<T, kSoftplus, kGate, kWhole>(
-      f, batch, begin, end - begin, channels, load(s.parameters.skip + p * kLanes), load(s.parameters.delta_bias + p * kLanes), s);
+  BackwardReadTile<T, kSoftplus, kGate, kWhole> read = {rows_at(f.in.u, batch, begin, channels.first),
+                                                        rows_at(f.in.delta, batch, begin, channels.first),
+                                                        rows_at(f.d_out, batch, begin, channels.first),
+                                                        rows_at(f.in.z, batch, begin, channels.first),
+                                                        channels.count,
+                                                        load(s.parameters.skip + p * kLanes),
+                                                        load(s.parameters.delta_bias + p * kLanes),
+                                                        s,
+                                                        Vec<T>{},
+                                                        Vec<T>{}};
+  for_each_step(end - begin, read);
+  const DeltaRange<T> delta_range = {largest_lane<T>(read.largest), largest_lane<T>(-read.lowest) > T(0)};
   const bool want_y = kGate && f.d_z.data != nullptr;
   (want_y ? scan_pack<T, true> : scan_pack<T, false>)(f, batch, begin, end, p, delta_range, s, inputs_ahead, outputs_ahead);
   write_tile<T, kSoftplus, kWhole>(f, batch, begin, end - begin, channels, s.d_skip + p * kLanes, s.d_delta_bias + p * kLanes, s);

@@ -111,27 +111,6 @@ __attribute__((noinline)) void decay_coefficients(const T* __restrict a, int sta
   }
 }
 
-/** The decays of one state over kSteps steps at once, which share the loads of its coefficients. */
-template <typename T, int kForm, int kSteps>
-DJLMAMBA_INLINE void decays(const Vec<T>* x, const T* a, const T* coefficients, Vec<T>* decay) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  if constexpr (kForm >= kMinDecayDegree) {
-    const Vec<T> highest = load(coefficients);
-#pragma GCC unroll 8
-    for (int i = 0; i < kSteps; ++i) decay[i] = highest;
-#pragma GCC unroll 8
-    for (int k = 1; k <= kForm; ++k) {
-      const Vec<T> c = k < kForm ? load(coefficients + k * kLanes) : set1(T(1));
-#pragma GCC unroll 8
-      for (int i = 0; i < kSteps; ++i) decay[i] = fmadd(decay[i], x[i], c);
-    }
-  } else {
-    const Vec<T> a_n = load(a);
-#pragma GCC unroll 8
-    for (int i = 0; i < kSteps; ++i) decay[i] = kForm == kDecayInRange ? exp2_in_range(x[i], a_n) : exp2(x[i] * a_n);
-  }
-}
-
 /** Steps that are worked on at once. */
 #if defined(__AVX512F__)
 template <int kForm>
@@ -140,6 +119,34 @@ constexpr int kStepsAtOnce = kForm >= kMinDecayDegree ? 4 : 2;
 template <int kForm>
 constexpr int kStepsAtOnce = kForm >= kMinDecayDegree ? 2 : 1;
 #endif
+
+/** States whose polynomials are taken side by side: with the steps they make as many independent chains as the multipliers' latency needs. */
+template <int kStates>
+constexpr int kStatesAtOnce = DJLMAMBA_VECTOR_BYTES == 64 && kStates % 2 == 0 ? 2 : 1;
+
+/** The decays of kTogether states over kSteps steps, which share the loads of the coefficients: decay[state][step]. */
+template <typename T, int kForm, int kTogether, int kSteps>
+DJLMAMBA_INLINE void decays(const Vec<T>* x, const T* a, const T* coefficients, Vec<T> (*decay)[kSteps]) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  if constexpr (kForm >= kMinDecayDegree) {
+#pragma GCC unroll 8
+    for (int k = 0; k <= kForm; ++k) {
+#pragma GCC unroll 2
+      for (int n = 0; n < kTogether; ++n) {
+        const Vec<T> c = k < kForm ? load(coefficients + (n * kMaxDecayDegree<T> + k) * kLanes) : set1(T(1));
+#pragma GCC unroll 4
+        for (int i = 0; i < kSteps; ++i) decay[n][i] = k == 0 ? c : fmadd(decay[n][i], x[i], c);
+      }
+    }
+  } else {
+#pragma GCC unroll 2
+    for (int n = 0; n < kTogether; ++n) {
+      const Vec<T> a_n = load(a + n * kLanes);
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) decay[n][i] = kForm == kDecayInRange ? exp2_in_range(x[i], a_n) : exp2(x[i] * a_n);
+    }
+  }
+}
 
 /** Calls function.template scan<kStates, form>(first). */
 template <typename T, int kStates, typename Function>

@@ -34,9 +34,6 @@ struct ForwardScratch {
   }
 };
 
-/** The element-wise parts take so many steps at once. */
-constexpr int kStepsSideBySide = 4;
-
 /** Reads delta' and delta' u of one pack, and starts y as skip u. */
 template <typename T, bool kSoftplus, bool kWhole>
 struct ReadTile {
@@ -52,7 +49,7 @@ struct ReadTile {
   Vec<T> lowest;
 
   template <int kSteps>
-  __attribute__((always_inline)) void step(int64_t t) {
+  DJLMAMBA_ALWAYS_INLINE void step(int64_t t) {
     constexpr int kLanes = Simd<T>::kLanes;
     Vec<T> u[kSteps], x[kSteps];
 #pragma GCC unroll 4
@@ -83,7 +80,7 @@ struct WriteTile {
   const T* y;
 
   template <int kSteps>
-  __attribute__((always_inline)) void step(int64_t t) {
+  DJLMAMBA_ALWAYS_INLINE void step(int64_t t) {
     constexpr int kLanes = Simd<T>::kLanes;
     Vec<T> factor[kSteps];
     if constexpr (kGate) {
@@ -106,13 +103,6 @@ struct WriteTile {
     }
   }
 };
-
-template <typename Tile>
-DJLMAMBA_INLINE void for_each_step(int64_t steps, Tile& tile) {
-  int64_t t = 0;
-  for (; t + kStepsSideBySide <= steps; t += kStepsSideBySide) tile.template step<kStepsSideBySide>(t);
-  for (; t < steps; ++t) tile.template step<1>(t);
-}
 
 /** The recurrence of one pack over one tile; y is added to. */
 template <typename T>
@@ -163,7 +153,7 @@ struct ForwardScan {
   }
 
   template <int kStates, int kForm, int kSteps>
-  __attribute__((always_inline)) void advance(int64_t first, int64_t t, Vec<T>* h) const {
+  DJLMAMBA_ALWAYS_INLINE void advance(int64_t first, int64_t t, Vec<T>* h) const {
     constexpr int kLanes = Simd<T>::kLanes;
     const int64_t at = pack * all_states + first;
     const T* a = parameters.a + at * kLanes;
@@ -181,14 +171,18 @@ struct ForwardScan {
       xu[i] = load(delta_u + (t + i) * kLanes);
       sums[i] = load(y + (t + i) * kLanes);
     }
+    constexpr int kTogether = kStatesAtOnce<kStates>;
 #pragma GCC unroll 8
-    for (int n = 0; n < kStates; ++n) {
-      Vec<T> decay[kSteps];
-      decays<T, kForm, kSteps>(x, a + n * kLanes, coefficients + n * kMaxDecayDegree<T> * kLanes, decay);
+    for (int m = 0; m < kStates; m += kTogether) {
+      Vec<T> decay[kTogether][kSteps];
+      decays<T, kForm, kTogether, kSteps>(x, a + m * kLanes, coefficients + m * kMaxDecayDegree<T> * kLanes, decay);
 #pragma GCC unroll 4
       for (int i = 0; i < kSteps; ++i) {
-        h[n] = fmadd(h[n], decay[i], xu[i] * b_row[i][n]);
-        sums[i] = fmadd(h[n], set1(c_row[i][n]), sums[i]);
+#pragma GCC unroll 2
+        for (int n = m; n < m + kTogether; ++n) {
+          h[n] = fmadd(h[n], decay[n - m][i], xu[i] * b_row[i][n]);
+          sums[i] = fmadd(h[n], set1(c_row[i][n]), sums[i]);
+        }
       }
     }
 #pragma GCC unroll 4

@@ -277,4 +277,15 @@ DJLMAMBA_INLINE SequenceView<const T> const_view(const SequenceView<T>& v) {
   return {v.data, v.batch_stride, v.length_stride};
 }
 
+/** The element-wise parts of a tile take so many steps at once. */
+constexpr int kStepsSideBySide = 4;
+
+/** Calls tile.step<steps>(first step) until `steps` are done. */
+template <typename Tile>
+DJLMAMBA_INLINE void for_each_step(int64_t steps, Tile& tile) {
+  int64_t t = 0;
+  for (; t + kStepsSideBySide <= steps; t += kStepsSideBySide) tile.template step<kStepsSideBySide>(t);
+  for (; t < steps; ++t) tile.template step<1>(t);
+}
+
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

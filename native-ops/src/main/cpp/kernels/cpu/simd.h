@@ -27,7 +27,8 @@
 #error "DJLMAMBA_ISA_NAMESPACE must name the instruction set"
 #endif
 
-#define DJLMAMBA_INLINE static inline __attribute__((always_inline))
+#define DJLMAMBA_ALWAYS_INLINE inline __attribute__((always_inline))
+#define DJLMAMBA_INLINE static DJLMAMBA_ALWAYS_INLINE
 
 #if defined(__AVX512F__)
 #define DJLMAMBA_VECTOR_BYTES 64
