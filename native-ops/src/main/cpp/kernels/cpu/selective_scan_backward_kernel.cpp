@@ -70,8 +70,6 @@ struct BackwardReadTile {
   Vec<T> skip;
   Vec<T> bias;
   BackwardScratch<T> s;
-  Vec<T> largest;
-  Vec<T> lowest;
 
   static DJLMAMBA_ALWAYS_INLINE Vec<T> next(Rows& rows, int count) {
     const Vec<T> v = load_lanes<T, kWhole>(reinterpret_cast<const T*>(rows.next), count);
@@ -110,8 +108,6 @@ struct BackwardReadTile {
 #pragma GCC unroll 4
     for (int i = 0; i < kSteps; ++i) {
       const int64_t at = (t + i) * kLanes;
-      largest = max(kSoftplus ? x[i] : abs(x[i]), largest);
-      if constexpr (!kSoftplus) lowest = min(x[i], lowest);
       store<T>(s.delta + at, x[i]);
       store<T>(s.u + at, u[i]);
       store<T>(s.d_y + at, d_y[i]);
@@ -155,7 +151,6 @@ template <typename T, bool kWantY>
 struct BackwardScan {
   const PackedParameters<T>& parameters;
   int64_t pack;
-  DeltaRange<T> delta_range;
   int64_t steps;
   int64_t states;
   const T* a;
@@ -181,15 +176,14 @@ struct BackwardScan {
 
   template <int kStates>
   void run(int64_t first) {
-    scan_in_form<T, kStates>(parameters.prepare_decay(pack, states, first, kStates, delta_range), first, *this);
+    scan<kStates>(first);
     reverse<kStates>(first);
   }
 
   /** The states and decays again. */
-  template <int kStates, int kForm>
+  template <int kStates>
   __attribute__((noinline)) void scan(int64_t first) const {
     constexpr int kLanes = Simd<T>::kLanes;
-    constexpr int kSteps = kStepsAtOnce<kForm>;
     Vec<T> h[kStates];
 #pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) {
@@ -197,25 +191,17 @@ struct BackwardScan {
       store<T>(history + n * kLanes, h[n]);
     }
     Prefetch rows = inputs_ahead;
-    int64_t t = 0;
-    for (; t + kSteps <= steps; t += kSteps) {
-      if (first == 0) {
-#pragma GCC unroll 4
-        for (int i = 0; i < kSteps; ++i) prefetch_step(rows);
-      }
-      advance<kStates, kForm, kSteps>(first, t, h);
-    }
-    for (; t < steps; ++t) {
-      if (first == 0) prefetch_step(rows);
-      advance<kStates, kForm, 1>(first, t, h);
-    }
+    const bool fetch = first == 0;
+    advance_all<T, kStates>(*this, parameters.limits[pack * states + first], delta, steps, first, h, [&] {
+      if (fetch) prefetch_step(rows);
+    });
   }
 
-  template <int kStates, int kForm, int kSteps>
+  template <int kStates, DecayForm kForm, int kSteps>
   DJLMAMBA_ALWAYS_INLINE void advance(int64_t first, int64_t t, Vec<T>* h) const {
     constexpr int kLanes = Simd<T>::kLanes;
     const T* a_slab = a + first * kLanes;
-    const T* coefficients = parameters.coefficients + (pack * states + first) * kMaxDecayDegree<T> * kLanes;
+    const T* coefficients = parameters.coefficients + (pack * states + first) * kDecayDegree<T> * kLanes;
     T* history_after = history + (t + 1) * kStates * kLanes;
     T* decay_at = decay + t * kStates * kLanes;
     DJLMAMBA_ONE_BASE(a_slab);
@@ -237,7 +223,7 @@ struct BackwardScan {
 #pragma GCC unroll 8
     for (int m = 0; m < kStates; m += kTogether) {
       Vec<T> decay_m[kTogether][kSteps];
-      decays<T, kForm, kTogether, kSteps>(x, a_slab + m * kLanes, coefficients + m * kMaxDecayDegree<T> * kLanes, decay_m);
+      decays<T, kForm, kTogether, kSteps>(x, a_slab + m * kLanes, coefficients + m * kDecayDegree<T> * kLanes, decay_m);
 #pragma GCC unroll 4
       for (int i = 0; i < kSteps; ++i) {
 #pragma GCC unroll 2
@@ -331,7 +317,7 @@ struct BackwardScan {
 };
 
 template <typename T, bool kWantY>
-void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const DeltaRange<T>& delta_range,
+void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p,
                const BackwardScratch<T>& s, const Prefetch& inputs_ahead, const Prefetch& outputs_ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const SelectiveScanInputs<T>& in = f.in;
@@ -340,7 +326,6 @@ void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, 
   BackwardScan<T, kWantY> scan = {
       s.parameters,
       p,
-      delta_range,
       end - begin,
       states,
       s.parameters.a + p * states * kLanes,
@@ -378,13 +363,10 @@ void backward_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t beg
                                                         channels.count,
                                                         load(s.parameters.skip + p * kLanes),
                                                         load(s.parameters.delta_bias + p * kLanes),
-                                                        s,
-                                                        Vec<T>{},
-                                                        Vec<T>{}};
+                                                        s};
   for_each_step(end - begin, read);
-  const DeltaRange<T> delta_range = {largest_lane<T>(read.largest), largest_lane<T>(-read.lowest) > T(0)};
   const bool want_y = kGate && f.d_z.data != nullptr;
-  (want_y ? scan_pack<T, true> : scan_pack<T, false>)(f, batch, begin, end, p, delta_range, s, inputs_ahead, outputs_ahead);
+  (want_y ? scan_pack<T, true> : scan_pack<T, false>)(f, batch, begin, end, p, s, inputs_ahead, outputs_ahead);
   write_tile<T, kSoftplus, kWhole>(f, batch, begin, end - begin, channels, s.d_skip + p * kLanes, s.d_delta_bias + p * kLanes, s);
 }
 
@@ -432,7 +414,7 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
   const BackwardPack<T> part_pack = backward_pack_for<T, false>(in);
 
   BackwardScratch<T> s;
-  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((3 + kMaxDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
+  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((3 + kDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
   Arena measure = {nullptr, 0};
   s.take(measure, max_packs, geometry.tile, states);
   Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};

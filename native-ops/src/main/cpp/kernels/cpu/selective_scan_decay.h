@@ -22,47 +22,59 @@ constexpr int kStatesPerSlab = 4;
 #endif
 
 /*
- * The forms of a decay 2^(x a), chosen per slab and tile from the sizes of x and a. A polynomial form is named by its degree; it is one in x with
- * the powers of a in its coefficients, for x >= 0 >= a, exact at 0. Its error is below 3e-7 of the largest decay, 1, which is what the error of a state
- * depends on (relative to the decay itself, which may be down to 0.19, it is that much larger).
+ * The forms of a decay 2^(x a). One is chosen for each step, pack and slab by that step's x alone: a choice by several steps would let a later step
+ * change the roundings of an earlier one. The polynomial is one in x with the powers of a in its coefficients, for x >= 0 >= a, exact at 0. Its error
+ * is below 3e-7 of the largest decay, 1, which is what the error of a state depends on (relative to the decay itself, which may be down to 0.19, it is
+ * that much larger).
  */
-constexpr int kDecayGeneral = 0;
-constexpr int kDecayInRange = 1;
-constexpr int kMinDecayDegree = 5;
+enum class DecayForm { kGeneral, kInRange, kPolynomial };
+
 /* Shorter sequences do not repay the coefficients. */
 constexpr int64_t kMinPolynomialLength = 48;
 template <typename T>
-constexpr int kMaxDecayDegree = sizeof(T) == 4 ? 7 : 0;
+constexpr int kDecayDegree = sizeof(T) == 4 ? 7 : 0;
 
-/** Minimax fits of relative error to 2^p for p in [-limit, 0], from the coefficient of p on; the constant is 1. */
-struct DecayFit {
-  float limit;
-  double coefficients[7];
-};
-static constexpr DecayFit kDecayFits[] = {
-    {1.0f, {0.6931437213, 0.2401801437, 0.05529736055, 0.009205801103, 0.0009449049543}},
-    {1.75f, {0.6931440635, 0.2401950215, 0.05539468526, 0.009438098213, 0.001178150346, 8.37520893e-5}},
-    {2.4f, {0.6931458434, 0.2402139615, 0.05546282507, 0.009551722108, 0.001274374468, 0.0001239424324, 6.573843294e-6}}};
+/** Minimax fit of relative error to 2^p for p in [-kDecayFitLimit, 0], from the coefficient of p on; the constant is 1. */
+constexpr float kDecayFitLimit = 2.4f;
+static constexpr double kDecayFit[] = {0.6931458434, 0.2402139615, 0.05546282507, 0.009551722108, 0.001274374468, 0.0001239424324, 6.573843294e-6};
 
-/** The delta' of one pack and tile. A NaN among them may be passed over: every form makes NaN of it. */
+/** The largest x of a slab for each form. A polynomial is never taken where its limit is negative. */
 template <typename T>
-struct DeltaRange {
-  T largest;  // the largest |delta'|
-  bool negative;
-};
+struct DecayLimits {
+  T polynomial;
+  T in_range;
 
-template <typename T>
-struct SlabDecay {
-  T largest;   // the largest |a|
-  T decaying;  // the same, or infinity if some a > 0
-  int degree;  // of the coefficients held, or 0
+  DJLMAMBA_ALWAYS_INLINE DecayForm form(Vec<T> x) const {
+    if (kDecayDegree<T> > 0 && all_between(x, T(0), polynomial)) return DecayForm::kPolynomial;
+    return all_between(x, -in_range, in_range) ? DecayForm::kInRange : DecayForm::kGeneral;
+  }
 };
 
-/** To be called for each slab of a pack. */
+/** coefficients[state][k][lane], from the highest power of x down. Powers are taken in double: their roundings would add up. */
 template <typename T>
-struct SlabDecays {
+__attribute__((noinline)) void decay_coefficients(const T* __restrict a, int states, T* __restrict coefficients) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  constexpr int kDegree = kDecayDegree<T>;
+  for (int n = 0; n < states; ++n) {
+    double power[kLanes];
+    for (int lane = 0; lane < kLanes; ++lane) power[lane] = 1;
+    for (int k = 1; k <= kDegree; ++k) {
+      T* to = coefficients + (n * kDegree + kDegree - k) * kLanes;
+      for (int lane = 0; lane < kLanes; ++lane) {
+        power[lane] *= static_cast<double>(a[n * kLanes + lane]);
+        to[lane] = static_cast<T>(power[lane] * kDecayFit[k - 1]);
+      }
+    }
+  }
+}
+
+/** Prepares each slab of a pack: its limits, and its coefficients where the polynomial can be used. */
+template <typename T>
+struct PrepareDecays {
   const T* a;
-  SlabDecay<T>* decay;
+  int64_t length;
+  DecayLimits<T>* limits;
+  T* coefficients;
 
   template <int kStates>
   void run(int64_t first) {
@@ -73,67 +85,78 @@ struct SlabDecays {
       largest = max(abs(a_n), largest);
       highest = max(a_n, highest);
     }
-    decay[first].largest = largest_lane<T>(largest);
-    decay[first].decaying = largest_lane<T>(highest) > T(0) ? static_cast<T>(__builtin_inf()) : decay[first].largest;
-    decay[first].degree = 0;
+    /* The smallest number stands for 0, by which nothing is divided. */
+    const T size = largest_lane<T>(largest) + static_cast<T>(__FLT_MIN__);
+    limits[first].in_range = kExp2Range<T> / size;
+    limits[first].polynomial = T(-1);
+    if (kDecayDegree<T> > 0 && length >= kMinPolynomialLength && !(largest_lane<T>(highest) > T(0))) {
+      limits[first].polynomial = static_cast<T>(kDecayFitLimit) / size;
+      decay_coefficients(a + first * kLanes, kStates, coefficients + first * kDecayDegree<T> * kLanes);
+    }
   }
 };
 
-/** Depends on nothing but its arguments, so that results do not depend on how blocks were grouped. Comparisons with a NaN lead to the general form. */
-template <typename T>
-DJLMAMBA_INLINE int decay_form(const SlabDecay<T>& slab, const DeltaRange<T>& delta, int64_t length) {
-  if constexpr (kMaxDecayDegree<T> > 0) {
-    const T exponent = slab.decaying * delta.largest;
-    if (length >= kMinPolynomialLength && !delta.negative) {
-      for (int degree = kMinDecayDegree; degree <= kMaxDecayDegree<T>; ++degree) {
-        if (exponent <= kDecayFits[degree - kMinDecayDegree].limit) return degree;
-      }
-    }
-  }
-  return slab.largest * delta.largest <= kExp2Range<T> ? kDecayInRange : kDecayGeneral;
-}
-
-/** coefficients[state][k][lane], from the highest power of x down. Powers are taken in double: their roundings would add up. */
-template <typename T>
-__attribute__((noinline)) void decay_coefficients(const T* __restrict a, int states, int degree, T* __restrict coefficients) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  for (int n = 0; n < states; ++n) {
-    double power[kLanes];
-    for (int lane = 0; lane < kLanes; ++lane) power[lane] = 1;
-    for (int k = 1; k <= degree; ++k) {
-      const double fit = kDecayFits[degree - kMinDecayDegree].coefficients[k - 1];
-      T* to = coefficients + (n * kMaxDecayDegree<T> + degree - k) * kLanes;
-      for (int lane = 0; lane < kLanes; ++lane) {
-        power[lane] *= static_cast<double>(a[n * kLanes + lane]);
-        to[lane] = static_cast<T>(power[lane] * fit);
-      }
-    }
-  }
-}
-
-/** Steps that are worked on at once. */
-#if defined(__AVX512F__)
-template <int kForm>
-constexpr int kStepsAtOnce = kForm >= kMinDecayDegree ? 4 : 2;
-#else
-template <int kForm>
-constexpr int kStepsAtOnce = kForm >= kMinDecayDegree ? 2 : 1;
-#endif
+/** Steps that are worked on at once in each form. */
+constexpr int kPolynomialSteps = DJLMAMBA_VECTOR_BYTES == 64 ? 4 : 2;
+constexpr int kInRangeSteps = DJLMAMBA_VECTOR_BYTES == 64 ? 2 : 1;
 
 /** States whose polynomials are taken side by side: with the steps they make as many independent chains as the multipliers' latency needs. */
 template <int kStates>
 constexpr int kStatesAtOnce = DJLMAMBA_VECTOR_BYTES == 64 && kStates % 2 == 0 ? 2 : 1;
 
+/**
+ * Calls scan.template advance<kStates, form, steps>(first, t, h) over all steps of a tile, several steps at once where they have one form. `each_step` is
+ * called once for each step. Steps taken at once give the same bits as one by one.
+ */
+template <typename T, int kStates, typename Scan, typename EachStep>
+DJLMAMBA_ALWAYS_INLINE void advance_all(const Scan& scan, const DecayLimits<T>& limits, const T* delta, int64_t steps, int64_t first, Vec<T>* h,
+                                        EachStep each_step) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  int64_t t = 0;
+  while (t < steps) {
+    const T* x = delta + t * kLanes;
+    const DecayForm form = limits.form(load(x));
+    const auto same = [&](int count) {
+      if (t + count > steps) return false;
+      for (int i = 1; i < count; ++i) {
+        if (limits.form(load(x + i * kLanes)) != form) return false;
+      }
+      return true;
+    };
+    int taken = 1;
+    if (kDecayDegree<T> > 0 && form == DecayForm::kPolynomial) {
+      if (same(kPolynomialSteps)) {
+        scan.template advance<kStates, DecayForm::kPolynomial, kPolynomialSteps>(first, t, h);
+        taken = kPolynomialSteps;
+      } else {
+        scan.template advance<kStates, DecayForm::kPolynomial, 1>(first, t, h);
+      }
+    } else if (form == DecayForm::kInRange) {
+      if (same(kInRangeSteps)) {
+        scan.template advance<kStates, DecayForm::kInRange, kInRangeSteps>(first, t, h);
+        taken = kInRangeSteps;
+      } else {
+        scan.template advance<kStates, DecayForm::kInRange, 1>(first, t, h);
+      }
+    } else {
+      scan.template advance<kStates, DecayForm::kGeneral, 1>(first, t, h);
+    }
+    for (int i = 0; i < taken; ++i) each_step();
+    t += taken;
+  }
+}
+
 /** The decays of kTogether states over kSteps steps, which share the loads of the coefficients: decay[state][step]. */
-template <typename T, int kForm, int kTogether, int kSteps>
+template <typename T, DecayForm kForm, int kTogether, int kSteps>
 DJLMAMBA_INLINE void decays(const Vec<T>* x, const T* a, const T* coefficients, Vec<T> (*decay)[kSteps]) {
   constexpr int kLanes = Simd<T>::kLanes;
-  if constexpr (kForm >= kMinDecayDegree) {
+  if constexpr (kForm == DecayForm::kPolynomial) {
+    constexpr int kDegree = kDecayDegree<T>;
 #pragma GCC unroll 8
-    for (int k = 0; k <= kForm; ++k) {
+    for (int k = 0; k <= kDegree; ++k) {
 #pragma GCC unroll 2
       for (int n = 0; n < kTogether; ++n) {
-        const Vec<T> c = k < kForm ? load(coefficients + (n * kMaxDecayDegree<T> + k) * kLanes) : set1(T(1));
+        const Vec<T> c = k < kDegree ? load(coefficients + (n * kDegree + k) * kLanes) : set1(T(1));
 #pragma GCC unroll 4
         for (int i = 0; i < kSteps; ++i) decay[n][i] = k == 0 ? c : fmadd(decay[n][i], x[i], c);
       }
@@ -143,21 +166,9 @@ DJLMAMBA_INLINE void decays(const Vec<T>* x, const T* a, const T* coefficients, 
     for (int n = 0; n < kTogether; ++n) {
       const Vec<T> a_n = load(a + n * kLanes);
 #pragma GCC unroll 4
-      for (int i = 0; i < kSteps; ++i) decay[n][i] = kForm == kDecayInRange ? exp2_in_range(x[i], a_n) : exp2(x[i] * a_n);
+      for (int i = 0; i < kSteps; ++i) decay[n][i] = kForm == DecayForm::kInRange ? exp2_in_range(x[i], a_n) : exp2(x[i] * a_n);
     }
   }
-}
-
-/** Calls function.template scan<kStates, form>(first). */
-template <typename T, int kStates, typename Function>
-DJLMAMBA_INLINE void scan_in_form(int form, int64_t first, Function& function) {
-  if constexpr (kMaxDecayDegree<T> > 0) {
-    if (form == 5) return function.template scan<kStates, 5>(first);
-    if (form == 6) return function.template scan<kStates, 6>(first);
-    if (form == 7) return function.template scan<kStates, 7>(first);
-  }
-  if (form == kDecayInRange) return function.template scan<kStates, kDecayInRange>(first);
-  return function.template scan<kStates, kDecayGeneral>(first);
 }
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

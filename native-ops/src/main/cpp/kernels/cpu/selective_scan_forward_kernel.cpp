@@ -45,8 +45,6 @@ struct ReadTile {
   T* delta;
   T* delta_u;
   T* y;
-  Vec<T> largest;
-  Vec<T> lowest;
 
   template <int kSteps>
   DJLMAMBA_ALWAYS_INLINE void step(int64_t t) {
@@ -62,8 +60,6 @@ struct ReadTile {
     if constexpr (kSoftplus) softplus<kSteps, false>(x, x, nullptr);
 #pragma GCC unroll 4
     for (int i = 0; i < kSteps; ++i) {
-      largest = max(kSoftplus ? x[i] : abs(x[i]), largest);
-      if constexpr (!kSoftplus) lowest = min(x[i], lowest);
       store<T>(delta + (t + i) * kLanes, x[i]);
       store<T>(delta_u + (t + i) * kLanes, x[i] * u[i]);
       store<T>(y + (t + i) * kLanes, skip * u[i]);
@@ -109,7 +105,6 @@ template <typename T>
 struct ForwardScan {
   const PackedParameters<T>& parameters;
   int64_t pack;
-  DeltaRange<T> delta_range;
   int64_t steps;
   int64_t all_states;
   T* states;
@@ -123,41 +118,27 @@ struct ForwardScan {
   Prefetch ahead;
 
   template <int kStates>
-  void run(int64_t first) {
-    scan_in_form<T, kStates>(parameters.prepare_decay(pack, all_states, first, kStates, delta_range), first, *this);
-  }
-
-  template <int kStates, int kForm>
-  __attribute__((noinline)) void scan(int64_t first) const {
+  __attribute__((noinline)) void run(int64_t first) const {
     constexpr int kLanes = Simd<T>::kLanes;
-    constexpr int kSteps = kStepsAtOnce<kForm>;
     T* const states_slab = states + first * kLanes;
     Vec<T> h[kStates];
 #pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) h[n] = load(states_slab + n * kLanes);
     Prefetch rows = ahead;
-    int64_t t = 0;
-    for (; t + kSteps <= steps; t += kSteps) {
-      if (first == 0) {
-#pragma GCC unroll 4
-        for (int i = 0; i < kSteps; ++i) prefetch_step(rows);
-      }
-      advance<kStates, kForm, kSteps>(first, t, h);
-    }
-    for (; t < steps; ++t) {
-      if (first == 0) prefetch_step(rows);
-      advance<kStates, kForm, 1>(first, t, h);
-    }
+    const bool fetch = first == 0;
+    advance_all<T, kStates>(*this, parameters.limits[pack * all_states + first], delta, steps, first, h, [&] {
+      if (fetch) prefetch_step(rows);
+    });
 #pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) store<T>(states_slab + n * kLanes, h[n]);
   }
 
-  template <int kStates, int kForm, int kSteps>
+  template <int kStates, DecayForm kForm, int kSteps>
   DJLMAMBA_ALWAYS_INLINE void advance(int64_t first, int64_t t, Vec<T>* h) const {
     constexpr int kLanes = Simd<T>::kLanes;
     const int64_t at = pack * all_states + first;
     const T* a = parameters.a + at * kLanes;
-    const T* coefficients = parameters.coefficients + at * kMaxDecayDegree<T> * kLanes;
+    const T* coefficients = parameters.coefficients + at * kDecayDegree<T> * kLanes;
     DJLMAMBA_ONE_BASE(a);
     DJLMAMBA_ONE_BASE(coefficients);
     const T* b_row[kSteps];
@@ -175,7 +156,7 @@ struct ForwardScan {
 #pragma GCC unroll 8
     for (int m = 0; m < kStates; m += kTogether) {
       Vec<T> decay[kTogether][kSteps];
-      decays<T, kForm, kTogether, kSteps>(x, a + m * kLanes, coefficients + m * kMaxDecayDegree<T> * kLanes, decay);
+      decays<T, kForm, kTogether, kSteps>(x, a + m * kLanes, coefficients + m * kDecayDegree<T> * kLanes, decay);
 #pragma GCC unroll 4
       for (int i = 0; i < kSteps; ++i) {
 #pragma GCC unroll 2
@@ -203,15 +184,11 @@ void forward_pack(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin
                                          load(s.parameters.delta_bias + p * kLanes),
                                          s.delta,
                                          s.delta_u,
-                                         s.y,
-                                         Vec<T>{},
-                                         Vec<T>{}};
+                                         s.y};
   for_each_step(end - begin, read);
-  const DeltaRange<T> delta_range = {largest_lane<T>(read.largest), largest_lane<T>(-read.lowest) > T(0)};
   ForwardScan<T> scan = {
       s.parameters,
       p,
-      delta_range,
       end - begin,
       in.sizes.states,
       s.states + p * in.sizes.states * kLanes,
@@ -252,7 +229,7 @@ void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begi
   const ForwardPack<T> part_pack = forward_pack_for<T, false>(in);
 
   ForwardScratch<T> s;
-  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((2 + kMaxDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
+  const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((2 + kDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
   Arena measure = {nullptr, 0};
   s.take(measure, max_packs, geometry.tile, states);
   Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};

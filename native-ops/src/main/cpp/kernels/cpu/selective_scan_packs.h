@@ -161,11 +161,10 @@ template <typename T>
 struct PackedParameters {
   PackChannels* channels;
   T* a;                    // [pack][state][lane]
-  SlabDecay<T>* decay;     // [pack][state], at the first state of each slab
+  DecayLimits<T>* limits;  // [pack][state], at the first state of each slab
   T* coefficients;         // [pack][state][coefficient][lane]
   T* skip;                 // [pack][lane]
   T* delta_bias;           // [pack][lane]
-  int64_t length;
   int64_t loaded_begin;
   int64_t loaded_end;
 
@@ -173,8 +172,8 @@ struct PackedParameters {
     constexpr int kLanes = Simd<T>::kLanes;
     channels = arena.take<PackChannels>(packs);
     a = arena.take<T>(packs * states * kLanes);
-    decay = arena.take<SlabDecay<T>>(packs * states);
-    coefficients = arena.take<T>(packs * states * kMaxDecayDegree<T> * kLanes);
+    limits = arena.take<DecayLimits<T>>(packs * states);
+    coefficients = arena.take<T>(packs * states * kDecayDegree<T> * kLanes);
     skip = arena.take<T>(packs * kLanes);
     delta_bias = arena.take<T>(packs * kLanes);
     loaded_begin = -1;
@@ -186,30 +185,17 @@ struct PackedParameters {
     constexpr int kLanes = Simd<T>::kLanes;
     const int64_t packs = segment.pack_end - segment.pack_begin;
     const int64_t states = in.sizes.states;
-    length = in.sizes.length;
     for (int64_t p = 0; p < packs; ++p) {
       channels[p] = pack_channels(geometry, segment.pack_begin + p, kLanes);
       T* packed = a + p * states * kLanes;
       pack_columns(in.a.data + channels[p].first * in.a.row_stride, in.a.row_stride, channels[p].count, states, T(kLog2E), packed);
-      SlabDecays<T> slabs = {packed, decay + p * states};
+      PrepareDecays<T> slabs = {packed, in.sizes.length, limits + p * states, coefficients + p * states * kDecayDegree<T> * kLanes};
       for_each_slab(states, slabs);
     }
     pack_channel_array(in.skip, channels, packs, skip);
     pack_channel_array(in.delta_bias, channels, packs, delta_bias);
     loaded_begin = segment.pack_begin;
     loaded_end = segment.pack_end;
-  }
-
-  /** The cheapest form for a slab of a pack over steps with such delta', its coefficients ready. */
-  int prepare_decay(int64_t p, int64_t states, int64_t first, int slab_states, const DeltaRange<T>& delta) const {
-    constexpr int kLanes = Simd<T>::kLanes;
-    const int64_t at = p * states + first;
-    const int form = decay_form(decay[at], delta, length);
-    if (form >= kMinDecayDegree && form != decay[at].degree) {
-      decay_coefficients(a + at * kLanes, slab_states, form, coefficients + at * kMaxDecayDegree<T> * kLanes);
-      decay[at].degree = form;
-    }
-    return form;
   }
 };
 

@@ -218,6 +218,35 @@ DJLMAMBA_INLINE VecF reciprocal(VecF x) {
 }
 DJLMAMBA_INLINE VecD reciprocal(VecD x) { return 1.0 / x; }
 
+/** Whether every lane is in [low, high]; a lane that is NaN is not. */
+DJLMAMBA_INLINE bool all_between(VecF x, float low, float high) {
+#if defined(__AVX512F__)
+  return (_mm512_cmp_ps_mask(x, set1(low), _CMP_GE_OQ) & _mm512_cmp_ps_mask(x, set1(high), _CMP_LE_OQ)) == 0xffff;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_and_ps(_mm256_cmp_ps(x, set1(low), _CMP_GE_OQ), _mm256_cmp_ps(x, set1(high), _CMP_LE_OQ))) == 0xff;
+#elif defined(__SSE2__)
+  return _mm_movemask_ps(_mm_and_ps(_mm_cmpge_ps(x, set1(low)), _mm_cmple_ps(x, set1(high)))) == 0xf;
+#else
+  bool all = true;
+  for (int lane = 0; lane < Simd<float>::kLanes; ++lane) all = all && x[lane] >= low && x[lane] <= high;
+  return all;
+#endif
+}
+
+DJLMAMBA_INLINE bool all_between(VecD x, double low, double high) {
+#if defined(__AVX512F__)
+  return (_mm512_cmp_pd_mask(x, set1(low), _CMP_GE_OQ) & _mm512_cmp_pd_mask(x, set1(high), _CMP_LE_OQ)) == 0xff;
+#elif defined(__AVX2__)
+  return _mm256_movemask_pd(_mm256_and_pd(_mm256_cmp_pd(x, set1(low), _CMP_GE_OQ), _mm256_cmp_pd(x, set1(high), _CMP_LE_OQ))) == 0xf;
+#elif defined(__SSE2__)
+  return _mm_movemask_pd(_mm_and_pd(_mm_cmpge_pd(x, set1(low)), _mm_cmple_pd(x, set1(high)))) == 0x3;
+#else
+  bool all = true;
+  for (int lane = 0; lane < Simd<double>::kLanes; ++lane) all = all && x[lane] >= low && x[lane] <= high;
+  return all;
+#endif
+}
+
 template <typename Int, int kLanes, int kDistance>
 struct SwapLanesIndex {
   alignas(DJLMAMBA_VECTOR_BYTES) Int index[kLanes] = {};
