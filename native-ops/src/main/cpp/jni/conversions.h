@@ -88,6 +88,19 @@ inline std::vector<at::Tensor> tensors_of(JNIEnv* env, jlongArray array) {
   return tensors;
 }
 
+/** The offsets of packed sequences, row after row, as a tensor (batch, sequences + 1); none for null. */
+inline OptionalTensor offsets_of(JNIEnv* env, jlongArray offsets, int64_t batch) {
+  if (offsets == nullptr) {
+    return std::nullopt;
+  }
+  const std::vector<jlong> values = longs_of(env, offsets);
+  const auto count = static_cast<int64_t>(values.size());
+  TORCH_CHECK_VALUE(batch > 0 ? count % batch == 0 : count == 0, count, " offsets of packed sequences do not fit a batch of ", batch);
+  at::Tensor tensor = at::empty({batch, batch > 0 ? count / batch : 2}, at::kLong);
+  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<int64_t>());
+  return tensor;
+}
+
 /** A handle that the caller owns. */
 inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));

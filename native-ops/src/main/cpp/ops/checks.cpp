@@ -19,7 +19,7 @@ void ArgumentCheck::fail(const char* name, const std::string& what) {
   std::abort();  // not reached: the check throws
 }
 
-void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor) {
+void ArgumentCheck::dense(const char* name, const at::Tensor& tensor) {
   if (!tensor.defined()) {
     fail(name, "is missing");
   }
@@ -29,9 +29,20 @@ void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor) {
   if (!tensor.device().is_cpu()) {
     fail(name, "is on " + tensor.device().str() + "; expected the CPU");
   }
+}
+
+void ArgumentCheck::shape(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape) {
+  if (tensor.sizes() != shape) {
+    fail(name, c10::str("has shape ", tensor.sizes(), "; expected ", letters, " = ", shape));
+  }
+}
+
+void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor) {
+  dense(name, tensor);
   const at::ScalarType type = tensor.scalar_type();
-  if (type != at::kFloat && type != at::kDouble) {
-    fail(name, std::string("has type ") + c10::toString(type) + "; expected Float or Double");
+  const bool bfloat16 = bfloat16_ == BFloat16Activations::kTaken;
+  if (type != at::kFloat && type != at::kDouble && !(bfloat16 && type == at::kBFloat16)) {
+    fail(name, std::string("has type ") + c10::toString(type) + "; expected Float" + (bfloat16 ? ", BFloat16" : "") + " or Double");
   }
   if (leader_.empty()) {
     leader_ = name;
@@ -43,14 +54,33 @@ void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor) {
 
 void ArgumentCheck::tensor(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape) {
   this->tensor(name, tensor);
-  if (tensor.sizes() != shape) {
-    fail(name, c10::str("has shape ", tensor.sizes(), "; expected ", letters, " = ", shape));
-  }
+  this->shape(name, tensor, letters, shape);
 }
 
 void ArgumentCheck::optional(const char* name, const std::optional<at::Tensor>& tensor, const char* letters, at::IntArrayRef shape) {
   if (tensor.has_value() && tensor->defined()) {
     this->tensor(name, *tensor, letters, shape);
+  }
+}
+
+void ArgumentCheck::parameter(const char* name, const at::Tensor& tensor) {
+  dense(name, tensor);
+  const at::ScalarType expected = parameter_type(type_);
+  if (tensor.scalar_type() != expected) {
+    fail(name, std::string("has type ") + c10::toString(tensor.scalar_type()) + "; expected " + c10::toString(expected) + ", since " + leader_ +
+                   " has " + c10::toString(type_));
+  }
+}
+
+void ArgumentCheck::parameter(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape) {
+  parameter(name, tensor);
+  this->shape(name, tensor, letters, shape);
+}
+
+void ArgumentCheck::optional_parameter(
+    const char* name, const std::optional<at::Tensor>& tensor, const char* letters, at::IntArrayRef shape) {
+  if (tensor.has_value() && tensor->defined()) {
+    parameter(name, *tensor, letters, shape);
   }
 }
 

@@ -13,15 +13,23 @@
 #include <optional>
 #include <string>
 
+#include "kernels/cpu/bfloat16.h"
+
 /* What the ops require of their arguments, and the views that they hand to kernels. */
 namespace djlmamba {
 
-/** The checks of one op's tensors: the first one sets the type that the others must share. */
+/** Whether an op takes activations in BFloat16. */
+enum class BFloat16Activations { kRefused, kTaken };
+
+/**
+ * The checks of one op's tensors: the first one sets the type that the others must share. Where it is BFloat16, as that of activations may be,
+ * parameters and states are float.
+ */
 class ArgumentCheck {
  public:
-  explicit ArgumentCheck(const char* op) : op_(op) {}
+  explicit ArgumentCheck(const char* op, BFloat16Activations bfloat16 = BFloat16Activations::kRefused) : op_(op), bfloat16_(bfloat16) {}
 
-  /** A dense float or double tensor on the CPU, of the first one's type. */
+  /** A dense float or double tensor on the CPU, or one of BFloat16 where the op takes them, of the first one's type. */
   void tensor(const char* name, const at::Tensor& tensor);
 
   /** The same, of the given shape; `letters` names its axes in the error. */
@@ -30,13 +38,22 @@ class ArgumentCheck {
   /** The same for an argument that may be left out. */
   void optional(const char* name, const std::optional<at::Tensor>& tensor, const char* letters, at::IntArrayRef shape);
 
+  /** A parameter or a state: a tensor of the type that the op computes in. */
+  void parameter(const char* name, const at::Tensor& tensor);
+  void parameter(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape);
+  void optional_parameter(const char* name, const std::optional<at::Tensor>& tensor, const char* letters, at::IntArrayRef shape);
+
   /** That the product of the sizes can be addressed. */
   void elements(const char* name, at::IntArrayRef sizes);
 
   [[noreturn]] void fail(const char* name, const std::string& what);
 
  private:
+  void dense(const char* name, const at::Tensor& tensor);
+  void shape(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape);
+
   const char* op_;
+  BFloat16Activations bfloat16_;
   std::string leader_;
   at::ScalarType type_ = at::kFloat;
 };
@@ -55,16 +72,45 @@ inline at::Tensor or_undefined(const std::optional<at::Tensor>& tensor) {
   return tensor.has_value() ? *tensor : at::Tensor();
 }
 
+/** libtorch's name of a type that kernels read and write. */
+template <typename X>
+struct TorchType {
+  using Type = X;
+};
+template <>
+struct TorchType<cpu::BFloat16> {
+  using Type = at::BFloat16;
+};
+
 /** The data of a tensor that may be undefined. */
 template <typename T>
 const T* data_or_null(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
+  return tensor.defined() ? reinterpret_cast<const T*>(tensor.const_data_ptr<typename TorchType<T>::Type>()) : nullptr;
 }
 
 template <typename T>
 T* mutable_data_or_null(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<T>() : nullptr;
+  return tensor.defined() ? reinterpret_cast<T*>(tensor.mutable_data_ptr<typename TorchType<T>::Type>()) : nullptr;
 }
+
+/**
+ * Calls function(T, X) with a value of the type that a kernel computes in and one of the type that activations of the given type are stored in:
+ * (double, double), (float, BFloat16) or (float, float). The checks admit no others.
+ */
+template <typename Function>
+auto with_types(at::ScalarType activations, Function&& function) {
+  switch (activations) {
+    case at::kDouble:
+      return function(double(), double());
+    case at::kBFloat16:
+      return function(float(), cpu::BFloat16());
+    default:
+      return function(float(), float());
+  }
+}
+
+/** The type of parameters and states beside activations of the given type. */
+inline at::ScalarType parameter_type(at::ScalarType activations) { return activations == at::kBFloat16 ? at::kFloat : activations; }
 
 /** A tensor that may be undefined as a view of the kernels with two strides (see kernels/cpu/views.h): (batch, rows or length, columns). */
 template <typename View, typename T>

@@ -42,6 +42,19 @@ std::tuple<at::Tensor, at::Tensor> selective_scan(
 std::tuple<at::Tensor, at::Tensor> causal_conv1d(
     const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu);
 
+/**
+ * Begins a stretch of the calling thread in which products run in BFloat16 and leave it, or do not; returns what leave_precision() needs to go
+ * back. Stretches may be nested and end in the reverse order.
+ */
+int64_t enter_precision(bool bfloat16);
+void leave_precision(int64_t before);
+
+/** Whether the calling thread is in a stretch of BFloat16. */
+bool in_bfloat16();
+
+/** The floating tensor in BFloat16 or float: itself if it is, else a copy. Differentiable. */
+at::Tensor cast(const at::Tensor& tensor, bool bfloat16);
+
 struct AdamOptions {
   int64_t step = 1;
   double learning_rate = 0;

@@ -23,6 +23,8 @@
 #include <immintrin.h>
 #endif
 
+#include "bfloat16.h"
+
 #if !defined(DJLMAMBA_ISA_NAMESPACE)
 #error "DJLMAMBA_ISA_NAMESPACE must name the instruction set"
 #endif
@@ -69,8 +71,48 @@ struct Simd<double> {
   static constexpr int kLanes = DJLMAMBA_VECTOR_BYTES / 8;
 };
 
+/** Arrays of BFloat16 are computed on as floats: their vectors are widened when loaded and rounded to nearest even when stored. */
+template <>
+struct Simd<BFloat16> : Simd<float> {};
+
 template <typename T>
 using Vec = typename Simd<T>::V;
+
+template <typename T>
+constexpr bool kIsBFloat16 = false;
+template <>
+constexpr bool kIsBFloat16<BFloat16> = true;
+
+DJLMAMBA_INLINE VecF load_widened(const BFloat16* p) {
+#if defined(__AVX512F__)
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return (VecF)_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, bits), 16);
+#elif defined(__AVX2__)
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return (VecF)_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16);
+#else
+  VecI32 bits = {};
+  for (int lane = 0; lane < Simd<float>::kLanes; ++lane) bits[lane] = static_cast<int32_t>(static_cast<uint32_t>(p[lane].bits) << 16);
+  return (VecF)bits;
+#endif
+}
+
+DJLMAMBA_INLINE void store_rounded(BFloat16* p, VecF v) {
+  typedef uint32_t VecU32 __attribute__((vector_size(DJLMAMBA_VECTOR_BYTES), may_alias));
+  const VecU32 bits = (VecU32)v;
+  /* Half a unit in the last place, less one where that place is even; a NaN stays one, made quiet. */
+  const VecU32 rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const VecU32 nan = (VecU32)(v != v);
+  const VecU32 result = (nan & ((bits >> 16) | 0x40)) | (~nan & rounded);
+#if defined(__AVX512F__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)result));
+#elif defined(__AVX2__)
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32((__m256i)result, (__m256i)result), 0xd8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+#else
+  for (int lane = 0; lane < Simd<float>::kLanes; ++lane) p[lane].bits = static_cast<uint16_t>(result[lane]);
+#endif
+}
 
 /* Loads and stores: aligned ones are for scratch memory, the others for the caller's arrays. */
 
@@ -86,12 +128,20 @@ DJLMAMBA_INLINE void store(T* p, Vec<T> v) {
 
 template <typename T>
 DJLMAMBA_INLINE Vec<T> load_unaligned(const T* p) {
-  return *reinterpret_cast<const typename Simd<T>::Unaligned*>(p);
+  if constexpr (kIsBFloat16<T>) {
+    return load_widened(p);
+  } else {
+    return *reinterpret_cast<const typename Simd<T>::Unaligned*>(p);
+  }
 }
 
 template <typename T>
 DJLMAMBA_INLINE void store_unaligned(T* p, Vec<T> v) {
-  *reinterpret_cast<typename Simd<T>::Unaligned*>(p) = v;
+  if constexpr (kIsBFloat16<T>) {
+    store_rounded(p, v);
+  } else {
+    *reinterpret_cast<typename Simd<T>::Unaligned*>(p) = v;
+  }
 }
 
 template <typename T>
@@ -105,17 +155,17 @@ DJLMAMBA_INLINE Vec<T> load_first(const T* p, int count) {
   if (count == Simd<T>::kLanes) return load_unaligned(p);
   alignas(DJLMAMBA_VECTOR_BYTES) T buffer[Simd<T>::kLanes] = {};
   memcpy(buffer, p, static_cast<size_t>(count) * sizeof(T));
-  return load<T>(buffer);
+  return load_unaligned<T>(buffer);
 }
 
 template <typename T>
 DJLMAMBA_INLINE void store_first(T* p, Vec<T> v, int count) {
   if (count == Simd<T>::kLanes) {
-    store_unaligned(p, v);
+    store_unaligned<T>(p, v);
     return;
   }
   alignas(DJLMAMBA_VECTOR_BYTES) T buffer[Simd<T>::kLanes];
-  store<T>(buffer, v);
+  store_unaligned<T>(buffer, v);
   memcpy(p, buffer, static_cast<size_t>(count) * sizeof(T));
 }
 

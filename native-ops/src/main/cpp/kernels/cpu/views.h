@@ -50,4 +50,14 @@ struct BatchedMatrixView {
   int64_t row_stride = 0;
 };
 
+/**
+ * Where the sequences that lie side by side in each row of length L begin and end: sequence s of row b is the tokens from offsets[b * (sequences + 1) + s]
+ * up to the next offset; a row's offsets run from 0 to L and do not fall. Each is a sequence by itself, with its own initial and final state, number
+ * b * sequences + s. Without offsets a row is one sequence.
+ */
+struct PackedSequencesView {
+  const int64_t* offsets = nullptr;
+  int64_t sequences = 1;
+};
+
 }  // namespace djlmamba::cpu

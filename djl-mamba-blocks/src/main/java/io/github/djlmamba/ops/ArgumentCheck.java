@@ -22,18 +22,107 @@ import ai.djl.util.NativeResource;
 final class ArgumentCheck {
 
     private final String op;
+    private final boolean bfloat16;
     private String leader;
     private Device device;
     private DataType dataType;
 
     ArgumentCheck(String op) {
+        this(op, false);
+    }
+
+    /**
+     * Checks the arrays of an op that takes activations in bfloat16, too, where the flag says so.
+     */
+    ArgumentCheck(String op, boolean bfloat16) {
         this.op = op;
+        this.bfloat16 = bfloat16;
     }
 
     /**
      * Checks that an array is open, floating, addressable, and shares the first's device and type.
      */
     NDArray array(String name, NDArray array) {
+        open(name, array);
+        DataType type = array.getDataType();
+        boolean floating =
+                type == DataType.FLOAT32 || type == DataType.FLOAT64 || type == DataType.FLOAT16;
+        if (!floating && !(bfloat16 && Precision.isBfloat16(array))) {
+            throw failure(
+                    name,
+                    "has type "
+                            + type
+                            + "; expected float32, float64"
+                            + (bfloat16 ? ", bfloat16" : "")
+                            + " or float16");
+        }
+        if (leader == null) {
+            leader = name;
+            device = array.getDevice();
+            dataType = type;
+        }
+        denseOnDevice(name, array);
+        if (type != dataType) {
+            throw failure(
+                    name,
+                    "has type "
+                            + named(type)
+                            + " but "
+                            + leader
+                            + " has "
+                            + named(dataType)
+                            + "; convert one with Precision.cast or toType");
+        }
+        return array;
+    }
+
+    /**
+     * Checks a parameter or a state as {@link #array(String, NDArray)} does: it has the type of the
+     * activations, but float32 beside bfloat16 ones.
+     */
+    NDArray parameter(String name, NDArray array) {
+        open(name, array);
+        DataType expected = dataType == DataType.UNKNOWN ? DataType.FLOAT32 : dataType;
+        if (array.getDataType() != expected) {
+            throw failure(
+                    name,
+                    "has type "
+                            + array.getDataType()
+                            + "; expected "
+                            + expected
+                            + ", since "
+                            + leader
+                            + " has type "
+                            + named(dataType));
+        }
+        denseOnDevice(name, array);
+        return array;
+    }
+
+    /** Checks a parameter or a state, and its shape. */
+    NDArray parameter(String name, NDArray array, String letters, long... expected) {
+        parameter(name, array);
+        shape(name, array, letters, expected);
+        return array;
+    }
+
+    /** Checks that packed sequences fill rows of the given number and length. */
+    void packed(PackedSequences packed, long batch, long length) {
+        if (packed.batch() != batch || packed.length() != length) {
+            throw failure(
+                    "sequences",
+                    "fill (B, L) = "
+                            + new Shape(packed.batch(), packed.length())
+                            + " but the input has "
+                            + new Shape(batch, length));
+        }
+    }
+
+    private static String named(DataType type) {
+        return type == DataType.UNKNOWN ? Precision.BFLOAT16.toString() : type.toString();
+    }
+
+    private void open(String name, NDArray array) {
         if (array == null) {
             throw failure(name, "is null; an array is needed");
         }
@@ -44,21 +133,17 @@ final class ArgumentCheck {
                             + name
                             + " is closed; keep the manager that owns it open until the op has run");
         }
-        DataType type = array.getDataType();
-        if (type != DataType.FLOAT32 && type != DataType.FLOAT64 && type != DataType.FLOAT16) {
-            throw failure(name, "has type " + type + "; expected float32, float64 or float16");
-        }
+    }
+
+    /**
+     * Checks the rest, once the type is known to be one of numbers: others have no native array.
+     */
+    private void denseOnDevice(String name, NDArray array) {
         if (array.isSparse()) {
             throw failure(name, "is sparse; expected a dense array");
         }
         // An expanded array may claim more than any memory holds, and a kernel may copy it.
         elements(name, array.getShape().getShape());
-        if (leader == null) {
-            leader = name;
-            device = array.getDevice();
-            dataType = type;
-            return array;
-        }
         if (!device.equals(array.getDevice())) {
             throw failure(
                     name,
@@ -70,26 +155,9 @@ final class ArgumentCheck {
                             + device
                             + "; move them to one device with toDevice");
         }
-        if (type != dataType) {
-            throw failure(
-                    name,
-                    "has type "
-                            + type
-                            + " but "
-                            + leader
-                            + " has "
-                            + dataType
-                            + "; convert one with toType");
-        }
-        return array;
     }
 
-    /**
-     * Checks an array as {@link #array} does, and its shape; the letters name the axes in the
-     * error.
-     */
-    NDArray array(String name, NDArray array, String letters, long... expected) {
-        array(name, array);
+    private void shape(String name, NDArray array, String letters, long... expected) {
         if (!array.getShape().equals(new Shape(expected))) {
             throw failure(
                     name,
@@ -100,6 +168,15 @@ final class ArgumentCheck {
                             + " = "
                             + new Shape(expected));
         }
+    }
+
+    /**
+     * Checks an array as {@link #array} does, and its shape; the letters name the axes in the
+     * error.
+     */
+    NDArray array(String name, NDArray array, String letters, long... expected) {
+        array(name, array);
+        shape(name, array, letters, expected);
         return array;
     }
 

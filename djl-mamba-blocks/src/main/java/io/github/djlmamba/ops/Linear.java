@@ -15,8 +15,9 @@ import org.apiguardian.api.API;
 /**
  * The linear projection y = x W<sup>T</sup> + b over the last axis.
  *
- * <p>Shapes: x (..., I), weight (O, I), bias (O), result (..., O). Immutable and thread safe; the
- * arrays it names are not copied.
+ * <p>Shapes: x (..., I), weight (O, I), bias (O), result (..., O). Within {@link
+ * Precision#BFLOAT16} x may be float32 or bfloat16, and the result is bfloat16. Immutable and
+ * thread safe; the arrays it names are not copied.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class Linear {
@@ -98,9 +99,10 @@ public final class Linear {
      * @throws IllegalStateException if an array is closed
      */
     public void check() {
-        ArgumentCheck check = new ArgumentCheck("linear");
+        // Within bfloat16 the products convert what they multiply, and the parameters stay float32.
+        ArgumentCheck check = new ArgumentCheck("linear", Precision.active() == Precision.BFLOAT16);
         check.array("input", input);
-        check.array("weight", weight);
+        check.parameter("weight", weight);
         check.axes("weight", weight, "(O, I)", 2);
         Shape shape = input.getShape();
         long inputs = weight.getShape().get(1);
@@ -116,7 +118,7 @@ public final class Linear {
         }
         long outputs = weight.getShape().get(0);
         if (bias != null) {
-            check.array("bias", bias, "(O)", outputs);
+            check.parameter("bias", bias, "(O)", outputs);
         }
         check.elements("the result", shape.slice(0, shape.dimension() - 1).size(), outputs);
     }

@@ -42,7 +42,7 @@ public interface OpsProvider {
      * Returns whether this provider takes arrays of the given kind.
      *
      * @param device where the arrays are
-     * @param dataType their type
+     * @param dataType their type; unknown stands for bfloat16
      * @return true if each op of this provider works on such arrays
      */
     boolean supports(Device device, DataType dataType);
@@ -64,6 +64,15 @@ public interface OpsProvider {
      */
     default String description() {
         return name();
+    }
+
+    /**
+     * Returns what this provider offers to compute in less than float32.
+     *
+     * @return the offer, or null for none
+     */
+    default ReducedPrecision reducedPrecision() {
+        return null;
     }
 
     /**

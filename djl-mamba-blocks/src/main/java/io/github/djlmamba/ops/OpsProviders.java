@@ -60,6 +60,28 @@ public final class OpsProviders {
     }
 
     /**
+     * Returns what computes in less than float32. It does not depend on which provider is forced:
+     * the naive forms use it, too.
+     *
+     * @return what the best provider offers that offers something
+     * @throws IllegalStateException if none does
+     */
+    static ReducedPrecision reducedPrecision() {
+        List<String> reasons = new ArrayList<>();
+        for (OpsProvider provider : all()) {
+            String reason = provider.unavailableReason();
+            ReducedPrecision offer = reason == null ? provider.reducedPrecision() : null;
+            if (offer != null) {
+                return offer;
+            }
+            if (reason != null) {
+                reasons.add(provider.name() + " ops: " + reason);
+            }
+        }
+        throw new IllegalStateException("bfloat16 needs the native ops: " + missing(reasons));
+    }
+
+    /**
      * Returns every provider on the class path, usable or not, the preferred first.
      *
      * @return the providers
@@ -150,13 +172,18 @@ public final class OpsProviders {
             logger.debug("{} arrays on {} use {}", key.dataType, key.device, chosen.description());
             return;
         }
-        String why =
-                reasons.isEmpty()
-                        ? "djl-mamba-native-ops is not on the class path; add it, with the"
-                                + " classifier of your platform, for the fused ops"
-                        : String.join("; ", reasons);
         logger.info(
-                "Using the slower reference ops for {} on {}: {}", key.dataType, key.device, why);
+                "Using the slower reference ops for {} on {}: {}",
+                key.dataType,
+                key.device,
+                missing(reasons));
+    }
+
+    private static String missing(List<String> reasons) {
+        return reasons.isEmpty()
+                ? "djl-mamba-native-ops is not on the class path; add it, with the classifier of"
+                        + " your platform, for the fused ops"
+                : String.join("; ", reasons);
     }
 
     private record Key(Device device, DataType dataType) {}

@@ -26,6 +26,15 @@ final class NativeBindings {
     /** Returns how the products of linear's output and gradients are computed. */
     static native String linearChoice();
 
+    /** Switches the calling thread to bfloat16 or float32; returns what leavePrecision needs. */
+    static native long enterPrecision(boolean bfloat16);
+
+    static native void leavePrecision(long before);
+
+    static native boolean isBfloat16(long array);
+
+    static native long cast(long array, boolean bfloat16);
+
     static native long linear(long input, long weight, long bias);
 
     static native long[] selectiveScan(

@@ -18,6 +18,7 @@ import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
+import io.github.djlmamba.ops.ReducedPrecision;
 import io.github.djlmamba.ops.SelectiveScan;
 import java.util.List;
 import java.util.function.Function;
@@ -26,10 +27,10 @@ import org.apiguardian.api.API;
 /**
  * The provider that runs the ops in C++, on the libtorch that DJL has loaded.
  *
- * <p>It takes float32 and float64 arrays on the CPU. Where the library cannot be loaded it says
- * why, and another provider is used. Results are differentiable once; a graph of the backward pass
- * is refused, except for linear. For equal inputs and an equal number of threads they are bitwise
- * repeatable. Thread safe.
+ * <p>It takes float32, float64 and bfloat16 arrays on the CPU. Where the library cannot be loaded
+ * it says why, and another provider is used. Results are differentiable once; a graph of the
+ * backward pass is refused, except for linear. For equal inputs and an equal number of threads they
+ * are bitwise repeatable. Thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class NativeOps implements OpsProvider {
@@ -57,7 +58,15 @@ public final class NativeOps implements OpsProvider {
     public boolean supports(Device device, DataType dataType) {
         return !device.isGpu()
                 && Device.Type.CPU.equals(device.getDeviceType())
-                && (dataType == DataType.FLOAT32 || dataType == DataType.FLOAT64);
+                && (dataType == DataType.FLOAT32
+                        || dataType == DataType.FLOAT64
+                        || dataType == DataType.UNKNOWN);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public ReducedPrecision reducedPrecision() {
+        return NativePrecision.INSTANCE;
     }
 
     /** {@inheritDoc} */
@@ -188,7 +197,7 @@ public final class NativeOps implements OpsProvider {
                         + "; the native ops take arrays of DJL's PyTorch engine");
     }
 
-    private static NDArray array(String op, NDArray leader, long handle) {
+    static NDArray array(String op, NDArray leader, long handle) {
         return arrays(op, leader, new long[] {handle})[0];
     }
 
