@@ -54,6 +54,8 @@ public final class OpsBenchmarks {
                         op(new ScanOp(1, 2048, 1536, 16), false),
                         reduced(new ScanOp(1, 2048, 1536, 16)),
                         op(new ScanOp(64, 82, 256, 16), true),
+                        op(new StateSpaceDualOp(1, 2048, 24, 64, 128, 1, 64), false),
+                        reduced(new StateSpaceDualOp(1, 2048, 24, 64, 128, 1, 64)),
                         op(new ConvolutionOp(1, 2048, 1536, 4), false),
                         reduced(new ConvolutionOp(1, 2048, 1536, 4)),
                         op(new ConvolutionOp(64, 82, 256, 4), true),
@@ -77,6 +79,8 @@ public final class OpsBenchmarks {
                 List.of(
                         op(new ScanOp(2, 4, 8, 16), true),
                         reduced(new ScanOp(2, 4, 8, 16)),
+                        op(new StateSpaceDualOp(1, 32, 2, 4, 8, 1, 16), true),
+                        reduced(new StateSpaceDualOp(1, 32, 2, 4, 8, 1, 16)),
                         op(new ConvolutionOp(2, 4, 8, 4), true),
                         reduced(new ConvolutionOp(2, 4, 8, 4)),
                         op(new LinearOp(8, 16, 24), true),

@@ -32,13 +32,7 @@ import java.util.Map;
  * @param chunkSize the tokens of a chunk
  */
 record StateSpaceDualOp(
-        long batch,
-        long length,
-        long heads,
-        long headSize,
-        long states,
-        long groups,
-        int chunkSize)
+        long batch, long length, long heads, long headSize, long states, long groups, int chunkSize)
         implements BenchmarkedOp {
 
     @Override

@@ -60,8 +60,7 @@ record StepBenchmark(
         try {
             return GradientMode.off(
                     () -> {
-                        NDList copies =
-                                new NDList(start.stream().map(NDArray::duplicate).toList());
+                        NDList copies = new NDList(start.stream().map(NDArray::duplicate).toList());
                         NDArray first = run.apply(copies);
                         NDArray second = run.apply(copies);
                         return new NDList(first, second, state(copies));
