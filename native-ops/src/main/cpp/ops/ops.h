@@ -55,6 +55,23 @@ bool in_bfloat16();
 /** The floating tensor in BFloat16 or float: itself if it is, else a copy. Differentiable. */
 at::Tensor cast(const at::Tensor& tensor, bool bfloat16);
 
+struct RmsNormOptions {
+  int64_t groups = 1;
+  /** Whether a gate comes before the norm. */
+  bool gate_first = false;
+  double epsilon = 1e-5;
+  /** Whether the output of float arguments is BFloat16, as that of BFloat16 ones is anyway. */
+  bool bfloat16_output = false;
+};
+
+/** x, residual, gate (..., M); weight (M) -> output, and residual + x where there is a residual. */
+std::tuple<at::Tensor, OptionalTensor> rms_norm(
+    const at::Tensor& x, const OptionalTensor& residual, const OptionalTensor& gate, const OptionalTensor& weight,
+    const RmsNormOptions& options);
+
+/** gate, x (..., M) -> silu(gate) x. */
+at::Tensor gated_product(const at::Tensor& gate, const at::Tensor& x);
+
 struct AdamOptions {
   int64_t step = 1;
   double learning_rate = 0;
@@ -76,6 +93,8 @@ double adam_step(
 void define_linear(torch::Library& library);
 void define_selective_scan(torch::Library& library);
 void define_causal_conv1d(torch::Library& library);
+void define_rms_norm(torch::Library& library);
+void define_gated_product(torch::Library& library);
 void define_adam_step(torch::Library& library);
 
 /** The version of libtorch that the library was built for and, if it can be told, of the one that runs; empty if not. */
