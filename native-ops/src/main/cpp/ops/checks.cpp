@@ -121,13 +121,9 @@ at::Tensor as_rows(const at::Tensor& tensor) {
   if (!tensor.defined()) {
     return tensor;
   }
-  const at::Tensor rows = last_axis_contiguous(tensor);
   const int64_t axes = tensor.dim();
-  const int64_t channels = axes > 0 ? tensor.size(-1) : 1;
-  if (axes < 2 || rows.is_contiguous()) {
-    return rows.reshape({1, c10::multiply_integers(tensor.sizes().slice(0, axes > 0 ? axes - 1 : 0)), channels});
-  }
-  return rows.reshape({c10::multiply_integers(tensor.sizes().slice(0, axes - 2)), tensor.size(-2), channels});
+  const int64_t batch = axes > 2 ? c10::multiply_integers(tensor.sizes().slice(0, axes - 2)) : 1;
+  return last_axis_contiguous(tensor).reshape({batch, axes > 1 ? tensor.size(-2) : 1, axes > 0 ? tensor.size(-1) : 1});
 }
 
 }  // namespace djlmamba

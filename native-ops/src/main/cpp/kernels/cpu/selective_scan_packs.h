@@ -10,6 +10,7 @@
 
 /* What the forward and backward selective scan kernels share; compiled once per instruction set (see simd.h). */
 
+#include "arena.h"
 #include "scratch.h"
 #include "selective_scan_decay.h"
 #include "selective_scan_geometry.h"
@@ -76,21 +77,6 @@ DJLMAMBA_INLINE PackChannels pack_channels(const SelectiveScanGeometry& geometry
   c.count = static_cast<int>(left < lanes ? left : lanes);
   return c;
 }
-
-/** Hands out 64-byte aligned pieces of one allocation; with a null start it only adds up their sizes. */
-struct Arena {
-  char* next;
-  size_t bytes;
-
-  template <typename U>
-  U* take(int64_t count) {
-    const size_t size = (static_cast<size_t>(count) * sizeof(U) + 63) / 64 * 64;
-    char* p = next;
-    if (next != nullptr) next += size;
-    bytes += size;
-    return reinterpret_cast<U*>(p);
-  }
-};
 
 /** to[column][lane] = scale * from[lane][column] for the first `count` lanes, zeros in the others. */
 template <typename T>
