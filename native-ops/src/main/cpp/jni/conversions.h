@@ -106,4 +106,26 @@ inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
 }
 
+/** Handles that the caller owns, in a new Java array. */
+inline jlongArray handles_of(JNIEnv* env, std::vector<at::Tensor>&& tensors) {
+  const auto count = static_cast<jsize>(tensors.size());
+  jlongArray array = env->NewLongArray(count);
+  check_pending(env);
+  std::vector<jlong> handles;
+  try {
+    for (at::Tensor& tensor : tensors) {
+      handles.push_back(0);
+      handles.back() = handle_of(std::move(tensor));
+    }
+    env->SetLongArrayRegion(array, 0, count, handles.data());
+    check_pending(env);
+  } catch (...) {
+    for (const jlong handle : handles) {
+      delete reinterpret_cast<at::Tensor*>(handle);
+    }
+    throw;
+  }
+  return array;
+}
+
 }  // namespace djlmamba
