@@ -108,7 +108,7 @@ void check_arguments(const Tensor& queries, const Tensor& keys, const Tensor& va
     check.fail("keys", c10::str("has shape ", keys.sizes(), "; expected (B, T, K, P) beside queries ", queries.sizes(),
                                 ", with T at least L and K a divisor of H"));
   }
-  check.tensor("values", values, "the shape of the keys", keys.sizes());
+  check.tensor("values", values, "(B, T, K, P), as in keys", keys.sizes());
   if (!std::isfinite(scale)) {
     check.fail("scale", c10::str("is ", scale, "; expected a number"));
   }
