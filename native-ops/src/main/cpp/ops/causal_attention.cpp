@@ -135,7 +135,8 @@ Tensor causal_attention(const Tensor& queries, const Tensor& keys, const Tensor&
   Tensor output;
   if (q.size(1) == 1) {
     output = one_query(q, k.narrow(1, total - reach, reach), v.narrow(1, total - reach, reach), scale);
-  } else if (reach == total && q.size(1) == total) {
+  } else if (reach == total && q.size(1) == total && scale > 0) {
+    // The fused kernel hides keys by minus infinity before it scales: any other scale would show them.
     output = many_queries(q, k, v, std::nullopt, true, scale);
   } else {
     output = windowed(q, k, v, scale, reach);

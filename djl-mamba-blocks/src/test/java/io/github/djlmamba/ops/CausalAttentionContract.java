@@ -92,7 +92,10 @@ public abstract class CausalAttentionContract {
     @Test
     void scales() {
         for (double scale : new double[] {0, -0.5, 1, 30}) {
-            agrees(new AttentionCase(new Size(2, 3, 4, 4, 2, 8), scale, 0, Layout.CONTIGUOUS));
+            for (int past : new int[] {0, 3}) {
+                Size size = new Size(2, past, 4, 4, 2, 8);
+                agrees(new AttentionCase(size, scale, 0, Layout.CONTIGUOUS));
+            }
         }
     }
 
