@@ -19,21 +19,6 @@
  * The Java binding: handles in, handles out. A handle is the address of an at::Tensor; those that come in are borrowed, those that go out
  * belong to the caller. A handle of 0 is an argument that is left out. Every C++ exception becomes a Java one.
  */
-namespace djlmamba {
-namespace {
-
-/** The handles of both results in a new Java array. */
-jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
-  return djlmamba::handles_of(env, {std::move(std::get<0>(results)), std::move(std::get<1>(results))});
-}
-
-jstring string_of(JNIEnv* env, const std::string& text) {
-  return env->NewStringUTF(text.c_str());
-}
-
-}  // namespace
-}  // namespace djlmamba
-
 using namespace djlmamba;
 
 extern "C" {
@@ -44,15 +29,6 @@ JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_runni
 
 JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_instructionSet(JNIEnv* env, jclass) {
   return guarded(env, [&] { return string_of(env, instruction_set()); });
-}
-
-JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_linearChoice(JNIEnv* env, jclass) {
-  return guarded(env, [&] { return string_of(env, linear_choice()); });
-}
-
-JNIEXPORT jlong JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_linear(
-    JNIEnv* env, jclass, jlong input, jlong weight, jlong bias) {
-  return guarded(env, [&] { return handle_of(djlmamba::linear(tensor_of(input), tensor_of(weight), optional_of(bias))); });
 }
 
 JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_selectiveScan(

@@ -101,9 +101,24 @@ inline OptionalTensor offsets_of(JNIEnv* env, jlongArray offsets, int64_t batch)
   return tensor;
 }
 
+inline jstring string_of(JNIEnv* env, const std::string& text) { return env->NewStringUTF(text.c_str()); }
+
+inline std::string text_of(JNIEnv* env, jstring text) {
+  TORCH_CHECK_VALUE(text != nullptr, "a text is null");
+  const char* characters = env->GetStringUTFChars(text, nullptr);
+  check_pending(env);
+  std::string result(characters);
+  env->ReleaseStringUTFChars(text, characters);
+  return result;
+}
+
 /** A handle that the caller owns. */
 inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
+}
+
+inline void release(jlong handle) {
+  delete reinterpret_cast<at::Tensor*>(handle);
 }
 
 /** Handles that the caller owns, in a new Java array. */
@@ -121,11 +136,17 @@ inline jlongArray handles_of(JNIEnv* env, std::vector<at::Tensor>&& tensors) {
     check_pending(env);
   } catch (...) {
     for (const jlong handle : handles) {
-      delete reinterpret_cast<at::Tensor*>(handle);
+      release(handle);
     }
     throw;
   }
   return array;
+}
+
+/** The same of two results. */
+inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
+  std::vector<at::Tensor> tensors = {std::move(std::get<0>(results)), std::move(std::get<1>(results))};
+  return handles_of(env, std::move(tensors));
 }
 
 }  // namespace djlmamba

@@ -24,11 +24,21 @@ namespace djlmamba {
 
 using OptionalTensor = std::optional<at::Tensor>;
 
-/** x (..., I), weight (O, I), bias (O) -> (..., O). */
+/**
+ * x (..., I), weight (O, I), bias (O) -> (..., O). In a stretch of BFloat16 (enter_precision) x is float or BFloat16, weight and bias are float, and
+ * the result is BFloat16; sums and the gradients of weight and bias are float.
+ */
 at::Tensor linear(const at::Tensor& input, const at::Tensor& weight, const OptionalTensor& bias);
 
-/** How linear computes the products of its forward and of its two gradients, as "aten" or "onednn" each. */
+/**
+ * How linear computes its output, the gradient of its input and that of its weight: "aten" or "onednn" each, with slashes between; then, after a comma,
+ * whether the first two convert to "float32" where BFloat16 is asked for or multiply in "bfloat16". DJLMAMBA_LINEAR forces it by the same text or a
+ * part of it.
+ */
 std::string linear_choice();
+
+/** Takes over an earlier choice, as far as it is known, can be had here and is not forced otherwise; returns whether all of it holds now. */
+bool repeat_linear_choice(const std::string& choice);
 
 /** a (M, K) times the transpose of b (N, K) by one of those two; undefined where this libtorch lacks it. Not differentiable. */
 at::Tensor linear_product(const std::string& implementation, const at::Tensor& a, const at::Tensor& b);
@@ -89,6 +99,35 @@ at::Tensor sequence_append(const at::Tensor& past, const at::Tensor& more);
 /** gate, x (..., M) -> silu(gate) x. */
 at::Tensor gated_product(const at::Tensor& gate, const at::Tensor& x);
 
+/** What each token of a state space dual has, and what all share. Limits that are left out do not bound. */
+struct StateSpaceDualArguments {
+  at::Tensor x;               // (B, L, H, P)
+  at::Tensor delta;           // (B, L, H)
+  at::Tensor a;               // (H)
+  at::Tensor b;               // (B, L, [G,] N)
+  at::Tensor c;               // as b
+  OptionalTensor skip;        // (H) or (H, P)
+  OptionalTensor gate;        // (B, L, H, P)
+  OptionalTensor delta_bias;  // (H)
+  bool delta_softplus = false;
+  std::optional<double> delta_min = std::nullopt;
+  std::optional<double> delta_max = std::nullopt;
+};
+
+/**
+ * States (B, [S,] H, P, N), offsets of packed sequences (B, S + 1), chunk_size 0 to choose it, 1 for token by token, or 16 to 256 -> output, final
+ * state.
+ */
+std::tuple<at::Tensor, at::Tensor> state_space_dual(
+    const StateSpaceDualArguments& arguments, const OptionalTensor& initial_state, const OptionalTensor& sequence_offsets,
+    int64_t chunk_size);
+
+/**
+ * One token of each of B rows, whose arguments lack the axis L, in place on the state (slots, H, P, N) -> output (B, H, P). Slots (B) name the state of
+ * each row; -1 is padding, whose output is zero. Records no gradient.
+ */
+at::Tensor state_space_dual_step(const StateSpaceDualArguments& arguments, const at::Tensor& state, const OptionalTensor& slots);
+
 struct AdamOptions {
   int64_t step = 1;
   double learning_rate = 0;
@@ -115,6 +154,8 @@ void define_causal_attention(torch::Library& library);
 void define_rotary_embedding(torch::Library& library);
 void define_sequence_append(torch::Library& library);
 void define_gated_product(torch::Library& library);
+void define_state_space_dual(torch::Library& library);
+void define_state_space_dual_step(torch::Library& library);
 void define_adam_step(torch::Library& library);
 
 /** The version of libtorch that the library was built for and, if it can be told, of the one that runs; empty if not. */

@@ -41,6 +41,11 @@ class OpArgumentsTest {
                     new ScanCase.Size(2, 5, 6, 3, 2),
                     EnumSet.allOf(ScanCase.Option.class),
                     Layout.CONTIGUOUS);
+    private final OpCase dual =
+            new DualCase(
+                    new DualCase.Size(2, 5, 6, 4, 3, 2),
+                    EnumSet.allOf(DualCase.Option.class),
+                    Layout.CONTIGUOUS);
     private final OpCase convolution =
             new ConvCase(
                     new ConvCase.Size(2, 5, 6, 4),
@@ -425,7 +430,7 @@ class OpArgumentsTest {
     }
 
     private List<OpCase> cases() {
-        return List.of(scan, convolution, linear, norm, product, attention);
+        return List.of(scan, dual, convolution, linear, norm, product, attention);
     }
 
     /**

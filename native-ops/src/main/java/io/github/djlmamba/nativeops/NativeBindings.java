@@ -26,6 +26,9 @@ final class NativeBindings {
     /** Returns how the products of linear's output and gradients are computed. */
     static native String linearChoice();
 
+    /** Takes over such a choice; returns whether it holds now. */
+    static native boolean repeatLinearChoice(String choice);
+
     /** Switches the calling thread to bfloat16 or float32; returns what leavePrecision needs. */
     static native long enterPrecision(boolean bfloat16);
 
@@ -72,6 +75,26 @@ final class NativeBindings {
     static native long sequenceAppend(long past, long more);
 
     static native long gatedProduct(long gate, long x);
+
+    /**
+     * The arguments are x, delta, a, b, c, skip, gate, deltaBias and the initial state. Offsets of
+     * packed sequences are row after row, or null.
+     */
+    static native long[] stateSpaceDual(
+            long[] arguments,
+            long[] sequenceOffsets,
+            boolean deltaSoftplus,
+            double deltaMinimum,
+            double deltaMaximum,
+            int chunkSize);
+
+    /** The arguments are those of the state space dual, with the state that is changed last. */
+    static native long stateSpaceDualStep(
+            long[] arguments,
+            long slots,
+            boolean deltaSoftplus,
+            double deltaMinimum,
+            double deltaMaximum);
 
     static native double adamStep(
             long[] parameters,

@@ -25,6 +25,8 @@ import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SelectiveScan;
 import io.github.djlmamba.ops.SequenceAppend;
+import io.github.djlmamba.ops.StateSpaceDual;
+import io.github.djlmamba.ops.StateSpaceDualStep;
 import java.util.List;
 import java.util.function.Function;
 import org.apiguardian.api.API;
@@ -98,6 +100,21 @@ public final class NativeOps implements OpsProvider {
 
     /** {@inheritDoc} */
     @Override
+    public String timedChoice() {
+        NativeLibrary.require();
+        return "linear=" + NativeBindings.linearChoice();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public boolean repeatTimedChoice(String choice) {
+        NativeLibrary.require();
+        return choice.startsWith("linear=")
+                && NativeBindings.repeatLinearChoice(choice.substring("linear=".length()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
     public NDArray linear(Linear linear) {
         NativeLibrary.require();
         return array(
@@ -144,6 +161,61 @@ public final class NativeOps implements OpsProvider {
                         convolution.silu());
         NDArray[] results = arrays(op, convolution.x(), handles);
         return new CausalConv1d.Result(results[0], results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public StateSpaceDual.Result stateSpaceDual(StateSpaceDual dual) {
+        NativeLibrary.require();
+        String op = "state space dual";
+        long[] arguments = {
+            handle(op, "x", dual.x()),
+            handle(op, "delta", dual.delta()),
+            handle(op, "a", dual.a()),
+            handle(op, "b", dual.b()),
+            handle(op, "c", dual.c()),
+            optionalHandle(op, "skip", dual.skip()),
+            optionalHandle(op, "gate", dual.gate()),
+            optionalHandle(op, "deltaBias", dual.deltaBias()),
+            optionalHandle(op, "initialState", dual.initialState())
+        };
+        long[] handles =
+                NativeBindings.stateSpaceDual(
+                        arguments,
+                        dual.sequences() == null ? null : dual.sequences().offsets(),
+                        dual.deltaSoftplus(),
+                        dual.deltaMinimum(),
+                        dual.deltaMaximum(),
+                        dual.chunkSize());
+        NDArray[] results = arrays(op, dual.x(), handles);
+        return new StateSpaceDual.Result(results[0], results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray stateSpaceDualStep(StateSpaceDualStep step) {
+        NativeLibrary.require();
+        String op = "state space dual step";
+        long[] arguments = {
+            handle(op, "x", step.x()),
+            handle(op, "delta", step.delta()),
+            handle(op, "a", step.a()),
+            handle(op, "b", step.b()),
+            handle(op, "c", step.c()),
+            optionalHandle(op, "skip", step.skip()),
+            optionalHandle(op, "gate", step.gate()),
+            optionalHandle(op, "deltaBias", step.deltaBias()),
+            handle(op, "state", step.state())
+        };
+        return array(
+                op,
+                step.x(),
+                NativeBindings.stateSpaceDualStep(
+                        arguments,
+                        optionalHandle(op, "slots", step.slots()),
+                        step.deltaSoftplus(),
+                        step.deltaMinimum(),
+                        step.deltaMaximum()));
     }
 
     /** {@inheritDoc} */

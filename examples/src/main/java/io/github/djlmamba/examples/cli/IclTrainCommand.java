@@ -10,6 +10,7 @@ package io.github.djlmamba.examples.cli;
 
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AdamTrainer;
 import io.github.djlmamba.zoo.icl.InContextSettings;
 import io.github.djlmamba.zoo.icl.InContextTraining;
@@ -44,8 +45,8 @@ final class IclTrainCommand implements Callable<Integer> {
             names = "--model",
             defaultValue = "mambaformer",
             description =
-                    "mambaformer, mamba, transformer, hybrid, or a pattern of M (Mamba), * (attention)"
-                            + " and - (MLP). Default: ${DEFAULT-VALUE}.")
+                    "mambaformer, mamba, mamba2, transformer, hybrid, or a pattern of M (Mamba),"
+                            + " * (attention) and - (MLP). Default: ${DEFAULT-VALUE}.")
     private String model;
 
     @Option(
@@ -71,7 +72,7 @@ final class IclTrainCommand implements Callable<Integer> {
     @Option(
             names = "--state-size",
             defaultValue = "16",
-            description = "The state size of Mamba. Default: ${DEFAULT-VALUE}.")
+            description = "The state size of Mamba and Mamba-2. Default: ${DEFAULT-VALUE}.")
     private int stateSize;
 
     @Option(
@@ -131,6 +132,14 @@ final class IclTrainCommand implements Callable<Integer> {
     private long checkpointInterval;
 
     @Option(
+            names = "--precision",
+            defaultValue = "float32",
+            description =
+                    "float32, or bfloat16 for the activations; parameters stay float32. Default:"
+                            + " ${DEFAULT-VALUE}.")
+    private Precision precision;
+
+    @Option(
             names = "--out",
             defaultValue = "out/icl-train",
             description = "The folder of the run. Default: ${DEFAULT-VALUE}.")
@@ -165,7 +174,8 @@ final class IclTrainCommand implements Callable<Integer> {
                         warmUp == null ? Math.toIntExact(steps / 50) : warmUp,
                         clip,
                         seed,
-                        checkpointInterval);
+                        checkpointInterval,
+                        precision);
         try (TerminalProgress progress = new TerminalProgress()) {
             InContextTraining training =
                     new InContextTraining(settings, out, new ProgressListener(progress, steps));
