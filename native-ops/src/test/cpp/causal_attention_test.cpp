@@ -151,6 +151,19 @@ void test_append() {
   check_throws([&] { sequence_append(huge, huge); }, "append: more than can be addressed");
 }
 
+/** The memory of a buffer lives as long as a sequence in it, and no longer. */
+void test_append_memory() {
+  const at::NoGradGuard no_grad;
+  Tensor first = sequence_append(at::ones({1, 3, 4}), at::ones({1, 1, 4}));
+  const auto memory = first.storage().getWeakStorageImpl();
+  Tensor second = sequence_append(first, at::zeros({1, 1, 4}));
+  check(second.storage().data() == first.storage().data(), "two sequences share a buffer");
+  first = Tensor();
+  check(!memory.expired() && second.sum().item<float>() == 16, "the longer sequence keeps the buffer");
+  second = Tensor();
+  check(memory.expired(), "the last sequence frees the buffer");
+}
+
 void test_append_gradients() {
   const std::vector<Tensor> leaves = {leaf(at::randn({2, 3, 4}, kDouble)), leaf(at::randn({2, 2, 4}, kDouble))};
   check_gradients(
@@ -191,6 +204,7 @@ int main(int count, char** arguments) {
   test_attention();
   test_rotary();
   test_append();
+  test_append_memory();
   test_append_gradients();
   test_threads();
   return finish();

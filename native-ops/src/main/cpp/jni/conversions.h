@@ -117,10 +117,6 @@ inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
 }
 
-inline void release(jlong handle) {
-  delete reinterpret_cast<at::Tensor*>(handle);
-}
-
 /** Handles that the caller owns, in a new Java array. */
 inline jlongArray handles_of(JNIEnv* env, std::vector<at::Tensor>&& tensors) {
   const auto count = static_cast<jsize>(tensors.size());
@@ -136,17 +132,16 @@ inline jlongArray handles_of(JNIEnv* env, std::vector<at::Tensor>&& tensors) {
     check_pending(env);
   } catch (...) {
     for (const jlong handle : handles) {
-      release(handle);
+      delete reinterpret_cast<at::Tensor*>(handle);
     }
     throw;
   }
   return array;
 }
 
-/** The same of two results. */
-inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
-  std::vector<at::Tensor> tensors = {std::move(std::get<0>(results)), std::move(std::get<1>(results))};
-  return handles_of(env, std::move(tensors));
+/** The same of two tensors. */
+inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& tensors) {
+  return handles_of(env, std::vector<at::Tensor>{std::move(std::get<0>(tensors)), std::move(std::get<1>(tensors))});
 }
 
 }  // namespace djlmamba
