@@ -8,15 +8,18 @@
  */
 #include <cstdlib>
 
-#include "../../../test/cpp/kernels/selective_scan_runner.h"
+#include "../../../test/cpp/kernels/rows.h"
 #include "benchmark/machine_loads.h"
 #include "causal_conv1d.h"
+#include "gated_product.h"
 #include "isa.h"
+#include "rms_norm.h"
+#include "rotary_embedding.h"
 #include "measure.h"
 
 /**
- * Times the CPU kernels beside the rate that bounds them, in one run: the scan beside the machine's rate of vector exponentials, the convolution beside a
- * copy of the bytes it must move. Each result is first compared with the naive form; on a difference nothing is reported.
+ * Times the CPU kernels beside the rate that bounds them, in one run: the scan beside the machine's rate of vector exponentials, the others beside a
+ * copy of the bytes they must move. Each result is first compared with the naive form; on a difference nothing is reported.
  *
  *   kernels_bench [repetitions]
  */
@@ -214,6 +217,139 @@ void bench_conv(const cpu::CausalConv1dSizes& sizes, int repetitions) {
   }
 }
 
+template <typename X>
+std::vector<X> numbers(int64_t count, uint64_t seed) {
+  Random random(seed);
+  std::vector<X> values;
+  for (double v : random.array(count, -1, 1)) values.push_back(test::stored(v, X()));
+  return values;
+}
+
+/** The largest difference from the naive form of some rows, as a part of the largest value; on one beyond the tolerance nothing is reported. */
+template <typename X>
+void check_rows(const std::vector<X>& actual, const Array& expected, const char* what) {
+  Array rows;
+  for (size_t i = 0; i < expected.size(); ++i) rows.push_back(test::widened(actual[i]));
+  test::check_close(rows, expected, sizeof(X) == 2 ? 0x1p-7 : 1e-5, what);
+  if (test::failures > 0) std::exit(1);
+}
+
+/** The norm beside a copy of what it must move: plain; in groups after the gate, as in Mamba-2; with the residual in float. */
+template <typename X>
+void bench_norm(int64_t rows, int64_t channels, int repetitions) {
+  const auto& kernels = cpu::rms_norm_kernels<float, X, X>();
+  const int64_t count = rows * channels;
+  const std::vector<X> x = numbers<X>(count, 5), gate = numbers<X>(count, 6), d_out = numbers<X>(count, 7);
+  const std::vector<float> residual = numbers<float>(count, 8), weight = numbers<float>(channels, 9);
+  std::vector<X> out(x), d_x(x), d_gate(x);
+  std::vector<float> sum(residual), d_residual(residual), d_weight(weight);
+  for (const char* form : {"", "gated ", "residual "}) {
+    cpu::RmsNormForward<float, X, X> f;
+    f.in.sizes = {1, rows, channels, 1};
+    f.in.x = {x.data(), count, channels};
+    f.in.weight = weight.data();
+    f.in.epsilon = 1e-5f;
+    f.out = {out.data(), count, channels};
+    int64_t bytes = 2 * static_cast<int64_t>(sizeof(X)), backward_bytes = 3 * static_cast<int64_t>(sizeof(X));
+    cpu::RmsNormBackward<float, X, X> b;
+    if (form[0] == 'g') {
+      f.in.order = cpu::RmsNormGate::kFirst;
+      f.in.gate = {gate.data(), count, channels};
+      b.d_gate = {d_gate.data(), count, channels};
+      bytes += static_cast<int64_t>(sizeof(X));
+      backward_bytes += 2 * static_cast<int64_t>(sizeof(X));
+    } else if (form[0] == 'r') {
+      f.in.residual = {residual.data(), count, channels};
+      f.sum = {sum.data(), count, channels};
+      bytes += 2 * static_cast<int64_t>(sizeof(float));
+    }
+    b.in = f.in;
+    b.d_out = {d_out.data(), count, channels};
+    b.d_x = {d_x.data(), count, channels};
+    b.d_weight = d_weight.data();
+    if (form[0] == 'r') {
+      /* As the op runs it: from the sum, whose gradient comes in and that of both terms goes out. */
+      b.in.x = {};
+      b.in.residual = {sum.data(), count, channels};
+      b.d_sum = {residual.data(), count, channels};
+      if (sizeof(X) != sizeof(float)) b.d_residual = {d_residual.data(), count, channels};
+      backward_bytes += static_cast<int64_t>(sizeof(X) == sizeof(float) ? sizeof(float) : 2 * sizeof(float) + sizeof(float) - sizeof(X));
+    }
+    const cpu::RmsNormPlan plan = kernels.plan(f.in.sizes);
+    std::vector<float> workspace(static_cast<size_t>(plan.backward_workspace_elements));
+    b.workspace = workspace.data();
+    kernels.forward(f, 0, plan.forward_blocks);
+    Array expected;
+    for (int64_t row = 0; row < 8; ++row) {
+      Array u;
+      double squares = 0;
+      for (int64_t i = row * channels; i < (row + 1) * channels; ++i) {
+        const double z = test::widened(gate[i]);
+        u.push_back((test::widened(x[i]) + (form[0] == 'r' ? residual[i] : 0)) * (form[0] == 'g' ? z * test::naive_sigmoid(z) : 1));
+        squares += u.back() * u.back();
+      }
+      for (int64_t d = 0; d < channels; ++d) expected.push_back(u[d] / std::sqrt(squares / static_cast<double>(channels) + 1e-5) * weight[d]);
+    }
+    check_rows(out, expected, "RMS norm");
+    char shape[80], name[80];
+    std::snprintf(shape, sizeof shape, "L%lld D%lld %s", static_cast<long long>(rows), static_cast<long long>(channels), sizeof(X) == 2 ? "bf16" : "fp32");
+    for (int threads : {1, 2}) {
+      std::snprintf(name, sizeof name, "%snorm forward", form);
+      report(name, shape, threads, measure(repetitions, [&] {
+               run_blocks(threads, plan.forward_blocks, [&](int64_t begin, int64_t end) { kernels.forward(f, begin, end); });
+             }),
+             copy_seconds(threads, count * bytes / 2, repetitions), "(copy of its bytes)");
+      std::snprintf(name, sizeof name, "%snorm backward", form);
+      report(name, shape, threads, measure(repetitions, [&] {
+               run_blocks(threads, plan.backward_blocks, [&](int64_t begin, int64_t end) { kernels.backward(b, begin, end); });
+               run_blocks(threads, plan.backward_reduce_blocks, [&](int64_t begin, int64_t end) { kernels.backward_reduce(b, begin, end); });
+             }),
+             copy_seconds(threads, count * backward_bytes / 2, repetitions), "(copy of its bytes)");
+    }
+  }
+}
+
+/** The gated product of the halves of one projection, and the rotary embedding of heads of 64 channels, beside a copy of what they must move. */
+template <typename X>
+void bench_product_and_rotary(int64_t rows, int64_t channels, int repetitions) {
+  const int64_t count = rows * channels;
+  const std::vector<X> both = numbers<X>(2 * count, 10);
+  std::vector<X> out(static_cast<size_t>(count));
+  const auto& products = cpu::gated_product_kernels<float, X>();
+  cpu::GatedProductForward<X> f;
+  f.in = {{1, rows, channels}, {both.data(), 2 * count, 2 * channels}, {both.data() + channels, 2 * count, 2 * channels}};
+  f.out = {out.data(), count, channels};
+  const cpu::GatedProductPlan plan = products.plan(f.in.sizes);
+  products.forward(f, 0, plan.blocks);
+  Array expected;
+  for (int64_t d = 0; d < channels; ++d) {
+    const double z = test::widened(both[d]);
+    expected.push_back(z * test::naive_sigmoid(z) * test::widened(both[channels + d]));
+  }
+  check_rows(out, expected, "gated product");
+  constexpr int64_t kHeadSize = 64;
+  const auto& rotaries = cpu::rotary_embedding_kernels<float, X>();
+  cpu::RotaryEmbeddingArguments<X> r;
+  r.sizes = {1, rows, channels / kHeadSize, kHeadSize, kHeadSize, 0};
+  r.x = {both.data(), count, channels, kHeadSize};
+  r.out = {out.data(), count, channels, kHeadSize};
+  const cpu::RotaryEmbeddingPlan rotary_plan = rotaries.plan(r.sizes);
+  rotaries.run(r, 0, rotary_plan.blocks);
+  expected.assign(static_cast<size_t>(kHeadSize), 0);
+  for (int64_t i = 0; i < kHeadSize; ++i) expected[i] = test::widened(both[i]);
+  check_rows(out, expected, "rotary embedding");
+  char shape[80];
+  std::snprintf(shape, sizeof shape, "L%lld D%lld %s", static_cast<long long>(rows), static_cast<long long>(channels), sizeof(X) == 2 ? "bf16" : "fp32");
+  for (int threads : {1, 2}) {
+    report("gated product forward", shape, threads,
+           measure(repetitions, [&] { run_blocks(threads, plan.blocks, [&](int64_t begin, int64_t end) { products.forward(f, begin, end); }); }),
+           copy_seconds(threads, count * 3 * static_cast<int64_t>(sizeof(X)) / 2, repetitions), "(copy of its bytes)");
+    report("rotary embedding", shape, threads,
+           measure(repetitions, [&] { run_blocks(threads, rotary_plan.blocks, [&](int64_t begin, int64_t end) { rotaries.run(r, begin, end); }); }),
+           copy_seconds(threads, count * static_cast<int64_t>(sizeof(X)), repetitions), "(copy of its bytes)");
+  }
+}
+
 }  // namespace
 }  // namespace djlmamba::bench
 
@@ -224,5 +360,10 @@ int main(int argc, char** argv) {
   djlmamba::bench::bench_scan({64, 82, 256, 16, 1}, repetitions);
   djlmamba::bench::bench_conv({1, 2048, 1536, 4}, repetitions);
   djlmamba::bench::bench_conv({64, 82, 256, 4}, repetitions);
+  djlmamba::bench::bench_norm<float>(2048, 768, repetitions);
+  djlmamba::bench::bench_norm<djlmamba::cpu::BFloat16>(2048, 768, repetitions);
+  djlmamba::bench::bench_norm<float>(2048, 4096, repetitions);
+  djlmamba::bench::bench_product_and_rotary<float>(2048, 2048, repetitions);
+  djlmamba::bench::bench_product_and_rotary<djlmamba::cpu::BFloat16>(2048, 2048, repetitions);
   return 0;
 }

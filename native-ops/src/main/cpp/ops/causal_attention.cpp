@@ -108,7 +108,7 @@ void check_arguments(const Tensor& queries, const Tensor& keys, const Tensor& va
     check.fail("keys", c10::str("has shape ", keys.sizes(), "; expected (B, T, K, P) beside queries ", queries.sizes(),
                                 ", with T at least L and K a divisor of H"));
   }
-  check.tensor("values", values, "the shape of the keys", keys.sizes());
+  check.tensor("values", values, "(B, T, K, P), as in keys", keys.sizes());
   if (!std::isfinite(scale)) {
     check.fail("scale", c10::str("is ", scale, "; expected a number"));
   }
@@ -135,7 +135,8 @@ Tensor causal_attention(const Tensor& queries, const Tensor& keys, const Tensor&
   Tensor output;
   if (q.size(1) == 1) {
     output = one_query(q, k.narrow(1, total - reach, reach), v.narrow(1, total - reach, reach), scale);
-  } else if (reach == total && q.size(1) == total) {
+  } else if (reach == total && q.size(1) == total && scale > 0) {
+    // The fused kernel hides keys by minus infinity before it scales: any other scale would show them.
     output = many_queries(q, k, v, std::nullopt, true, scale);
   } else {
     output = windowed(q, k, v, scale, reach);

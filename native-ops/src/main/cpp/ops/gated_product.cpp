@@ -92,7 +92,7 @@ struct GatedProductFunction : torch::autograd::Function<GatedProductFunction> {
 Tensor gated_product(const Tensor& gate, const Tensor& x) {
   ArgumentCheck check(kOp, BFloat16Activations::kTaken);
   check.tensor("gate", gate);
-  check.tensor("x", x, "the shape of the gate", gate.sizes());
+  check.tensor("x", x, "(..., M), as in the gate", gate.sizes());
   check.elements("the output", x.sizes());
   if (wants_gradient({gate, x})) {
     return GatedProductFunction::apply(gate, x);

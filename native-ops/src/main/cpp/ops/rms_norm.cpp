@@ -210,8 +210,8 @@ void check_arguments(
   if (!(options.epsilon > 0) || std::isinf(options.epsilon)) {
     check.fail("epsilon", c10::str("is ", options.epsilon, "; expected a small positive number"));
   }
-  check.optional_parameter("residual", residual, "the shape of x", x.sizes());
-  check.optional("gate", gate, "the shape of x", x.sizes());
+  check.optional_parameter("residual", residual, "(..., M), as in x", x.sizes());
+  check.optional("gate", gate, "(..., M), as in x", x.sizes());
   check.optional_parameter("weight", weight, "(M)", {channels});
   if (options.bfloat16_output && x.scalar_type() == at::kDouble) {
     check.fail("x", "has type Double; an output in BFloat16 is made of Float or BFloat16");

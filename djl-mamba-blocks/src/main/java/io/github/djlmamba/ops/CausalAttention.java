@@ -179,7 +179,7 @@ public final class CausalAttention {
                             + "; expected (B, T, K, P) with T at least L and K a divisor of H");
         }
         check.array("keys", keys, "(B, T, K, P)", shape.get(0), total, keyHeads, shape.get(3));
-        check.array("values", values, "the shape of the keys", keyShape.getShape());
+        check.array("values", values, "(B, T, K, P), as in keys", keyShape.getShape());
         if (!Double.isFinite(scale())) {
             throw check.failure("scale", "is " + scale + "; expected a number");
         }

@@ -86,7 +86,7 @@ public final class GatedProduct {
     public void check() {
         ArgumentCheck check = new ArgumentCheck("gated product", true);
         check.array("gate", gate);
-        check.array("x", x, "the shape of the gate", gate.getShape().getShape());
+        check.array("x", x, "(..., M), as in the gate", gate.getShape().getShape());
     }
 
     /**

@@ -244,6 +244,18 @@ public final class RmsNormalization {
             throw check.failure(
                     "x", "has shape " + shape + "; expected (..., M) with at least one channel");
         }
+        if (residual != null) {
+            check.parameter("residual", residual, "(..., M), as in x", shape.getShape());
+        }
+        if (gate != null) {
+            check.array("gate", gate, "(..., M), as in x", shape.getShape());
+            if (gateOrder == null) {
+                throw check.failure("gateOrder", "is null; choose one of GateOrder");
+            }
+        }
+        if (weight != null) {
+            check.parameter("weight", weight, "(M)", channels());
+        }
         if (groups < 1 || channels() % groups != 0) {
             throw check.failure(
                     "groups",
@@ -251,18 +263,6 @@ public final class RmsNormalization {
         }
         if (!(epsilon > 0) || Double.isInfinite(epsilon)) {
             throw check.failure("epsilon", "is " + epsilon + "; expected a small positive number");
-        }
-        if (residual != null) {
-            check.parameter("residual", residual, "the shape of x", shape.getShape());
-        }
-        if (gate != null) {
-            check.array("gate", gate, "the shape of x", shape.getShape());
-            if (gateOrder == null) {
-                throw check.failure("gateOrder", "is null; choose one of GateOrder");
-            }
-        }
-        if (weight != null) {
-            check.parameter("weight", weight, "(M)", channels());
         }
     }
 

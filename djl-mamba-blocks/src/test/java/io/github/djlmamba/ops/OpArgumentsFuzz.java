@@ -179,6 +179,37 @@ public abstract class OpArgumentsFuzz {
                         ConvCase.allOptions().get(random.nextInt(8)),
                         layout);
             case 2:
+                int keyHeads = 1 + random.nextInt(3);
+                return new AttentionCase(
+                        new AttentionCase.Size(
+                                batch,
+                                random.nextInt(6),
+                                length,
+                                keyHeads * (1 + random.nextInt(3)),
+                                keyHeads,
+                                inner),
+                        random.nextBoolean() ? null : random.nextGaussian(),
+                        random.nextInt(5),
+                        layout);
+            case 3:
+                int pairs = 1 + random.nextInt(9);
+                return new RotaryCase(
+                        new Shape(batch, length, channels, 2 * pairs + random.nextInt(3)),
+                        2 * pairs,
+                        random.nextInt(1000),
+                        1 + random.nextInt(1000),
+                        random.nextBoolean(),
+                        layout);
+            case 4:
+                return new RmsNormCase(
+                        new Shape(batch, length),
+                        1 + random.nextInt(3),
+                        inner,
+                        RmsNormCase.allOptions().get(random.nextInt(12)),
+                        layout);
+            case 5:
+                return new GatedProductCase(new Shape(batch, length, channels), layout);
+            case 6:
                 int[] chunks = {0, 1, 16, 64};
                 return new DualCase(
                         new DualCase.Size(
@@ -192,37 +223,6 @@ public abstract class OpArgumentsFuzz {
                         layout,
                         chunks[random.nextInt(chunks.length)],
                         batch > 0 && random.nextInt(3) == 0 ? pack(batch, length, random) : null);
-            case 3:
-                int keyHeads = 1 + random.nextInt(3);
-                return new AttentionCase(
-                        new AttentionCase.Size(
-                                batch,
-                                random.nextInt(6),
-                                length,
-                                keyHeads * (1 + random.nextInt(3)),
-                                keyHeads,
-                                inner),
-                        random.nextBoolean() ? null : random.nextGaussian(),
-                        random.nextInt(5),
-                        layout);
-            case 4:
-                int pairs = 1 + random.nextInt(9);
-                return new RotaryCase(
-                        new Shape(batch, length, channels, 2 * pairs + random.nextInt(3)),
-                        2 * pairs,
-                        random.nextInt(1000),
-                        1 + random.nextInt(1000),
-                        random.nextBoolean(),
-                        layout);
-            case 5:
-                return new RmsNormCase(
-                        new Shape(batch, length),
-                        1 + random.nextInt(3),
-                        inner,
-                        RmsNormCase.allOptions().get(random.nextInt(12)),
-                        layout);
-            case 6:
-                return new GatedProductCase(new Shape(batch, length, channels), layout);
             default:
                 long[] leading = new long[random.nextInt(4)];
                 for (int i = 0; i < leading.length; i++) {
@@ -315,10 +315,10 @@ public abstract class OpArgumentsFuzz {
 
     /** How the messages of an op begin. */
     static String nameOf(OpCase opCase) {
-        if (opCase instanceof ScanCase) {
-            return "selective scan: ";
-        } else if (opCase instanceof DualCase) {
+        if (opCase instanceof DualCase) {
             return "state space dual: ";
+        } else if (opCase instanceof ScanCase) {
+            return "selective scan: ";
         } else if (opCase instanceof ConvCase) {
             return "causal conv1d: ";
         } else if (opCase instanceof AttentionCase) {
