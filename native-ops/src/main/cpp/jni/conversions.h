@@ -117,25 +117,31 @@ inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
 }
 
-inline void release(jlong handle) {
-  delete reinterpret_cast<at::Tensor*>(handle);
-}
-
-/** The handles of both results in a new Java array. */
-inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
-  jlongArray array = env->NewLongArray(2);
+/** Handles that the caller owns, in a new Java array. */
+inline jlongArray handles_of(JNIEnv* env, std::vector<at::Tensor>&& tensors) {
+  const auto count = static_cast<jsize>(tensors.size());
+  jlongArray array = env->NewLongArray(count);
   check_pending(env);
-  jlong handles[2] = {handle_of(std::move(std::get<0>(results))), 0};
+  std::vector<jlong> handles;
   try {
-    handles[1] = handle_of(std::move(std::get<1>(results)));
-    env->SetLongArrayRegion(array, 0, 2, handles);
+    for (at::Tensor& tensor : tensors) {
+      handles.push_back(0);
+      handles.back() = handle_of(std::move(tensor));
+    }
+    env->SetLongArrayRegion(array, 0, count, handles.data());
     check_pending(env);
   } catch (...) {
-    release(handles[0]);
-    release(handles[1]);
+    for (const jlong handle : handles) {
+      delete reinterpret_cast<at::Tensor*>(handle);
+    }
     throw;
   }
   return array;
+}
+
+/** The same of two tensors. */
+inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& tensors) {
+  return handles_of(env, std::vector<at::Tensor>{std::move(std::get<0>(tensors)), std::move(std::get<1>(tensors))});
 }
 
 }  // namespace djlmamba

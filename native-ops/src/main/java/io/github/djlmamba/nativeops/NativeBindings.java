@@ -75,6 +75,27 @@ final class NativeBindings {
             double deltaMinimum,
             double deltaMaximum);
 
+    /** Returns the output and, with a residual, the sum with it. */
+    static native long[] rmsNorm(
+            long x,
+            long residual,
+            long gate,
+            long weight,
+            long groups,
+            boolean gateFirst,
+            double epsilon,
+            boolean bfloat16Output);
+
+    static native long causalAttention(
+            long queries, long keys, long values, double scale, long window);
+
+    static native long rotaryEmbedding(
+            long x, long rotated, long position, double base, boolean interleaved);
+
+    static native long sequenceAppend(long past, long more);
+
+    static native long gatedProduct(long gate, long x);
+
     static native double adamStep(
             long[] parameters,
             long[] firstMoments,
