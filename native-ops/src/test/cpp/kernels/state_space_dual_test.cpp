@@ -347,6 +347,30 @@ void test_extremes() {
   }
 }
 
+/** What decays below the normal numbers becomes zero, which keeps later steps fast; the caller's own arithmetic is left as it was. */
+template <typename T, typename X>
+void test_denormals() {
+  Random random(11);
+  const T smallest = std::numeric_limits<T>::min();
+  for (int64_t chunk : {0, 1, 64}) {
+    NaiveDual s = make_dual(sizes_of(1, 130, 2, 16, 48, 1, chunk), kInitial, random);
+    s.a = {std::is_same_v<T, float> ? -1.5 : -11.5, -0.5};
+    s.delta.assign(s.delta.size(), 0.5);
+    std::fill(s.x.begin() + 1, s.x.end(), 0);
+    DualRunner<T, X> run(s, {});
+    run.forward();
+    run.backward(s.x, {});
+    bool normal = true;
+    for (const std::vector<T>& array : {run.out.values.get(), run.final_state.get(), run.d_x.values.get(), run.d_initial_state.get()}) {
+      for (T v : array) normal = normal && (v == 0 || !(std::abs(v) < smallest));
+    }
+    check(normal, "numbers below the normal ones, chunk " + std::to_string(chunk));
+  }
+  volatile T tiny = smallest;
+  tiny = tiny / 4;
+  check(tiny > 0, "the caller's own numbers below the normal ones");
+}
+
 /** Inputs whose batch stride is 0. */
 template <typename T, typename X>
 void test_expanded_batch() {
@@ -374,6 +398,7 @@ void test_all() {
   test_determinism<T, X>();
   test_causality<T, X>();
   test_extremes<T, X>();
+  test_denormals<T, X>();
   test_expanded_batch<T, X>();
 }
 

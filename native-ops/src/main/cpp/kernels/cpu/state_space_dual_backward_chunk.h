@@ -404,7 +404,7 @@ static void backward_chunk(const StateSpaceDualBackward<T, X>& f, const HeadExte
   transpose_in(w.d_y, row, padded, row, w.d_y_transposed, padded);
   multiply_half<T, false>(w.x, row, w.d_y_transposed, extent.channels, padded, w.products);
   mix_backward(g, w, padded);
-  d_inputs(extent, chunk, g.b, w, have_d_state ? d_state : nullptr, RowsAhead::of(f.d_x, s.batch, chunk.begin, h, chunk.tokens, extent.channels));
+  d_inputs(extent, chunk, g.b, w, have_d_state ? d_state : nullptr, {});
   if (f.d_z.data != nullptr) write_d_z(f, extent, s, head, chunk, g, w, state, skip);
   if (have_d_state && f.d_b.data != nullptr) {
     transpose_in(w.x, row, padded, row, w.x_transposed, padded);
@@ -420,7 +420,7 @@ static void backward_chunk(const StateSpaceDualBackward<T, X>& f, const HeadExte
   if (want_d_state) {
     scale_rows(w.decays.from_start, chunk.tokens, row, w.d_y, w.input);
     whole = w.decays.whole * advance_state(extent, w.decays.whole, have_d_state ? d_state : nullptr, g.c_transposed, padded, w.input, chunk.tokens, state,
-                                             d_state, {});
+                                             d_state, RowsAhead::of(f.d_x, s.batch, chunk.begin, h, chunk.tokens, extent.channels));
   }
   write_d_x(extent, chunk, w, skip, sums.d_skip + head * row, f.d_x.data == nullptr ? nullptr : element(f.d_x, s.batch, chunk.begin, h),
             f.d_x.length_stride);

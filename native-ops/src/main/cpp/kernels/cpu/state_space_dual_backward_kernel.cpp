@@ -6,6 +6,7 @@
  * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
  * permissions and limitations under the License.
  */
+#include "denormals.h"
 #include "state_space_dual_backward_chunk.h"
 #include "state_space_dual_recurrence_backward.h"
 
@@ -108,6 +109,7 @@ void backward_sequence(const StateSpaceDualBackward<T, X>& f, const StateSpaceDu
 
 template <typename T, typename X>
 void state_space_dual_backward(const StateSpaceDualBackward<T, X>& f, int64_t block_begin, int64_t block_end) {
+  const DenormalsAreZeros denormals_are_zeros;
   const StateSpaceDualSizes& sizes = f.in.sizes;
   const StateSpaceDualGeometry geometry = state_space_dual_geometry(sizes);
   const HeadExtent extent = HeadExtent::of<T>(sizes.head_size, sizes.states);

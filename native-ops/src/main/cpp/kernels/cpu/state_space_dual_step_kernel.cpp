@@ -6,6 +6,7 @@
  * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
  * permissions and limitations under the License.
  */
+#include "denormals.h"
 #include "state_space_dual_recurrence.h"
 #include "state_space_dual_step.h"
 
@@ -56,6 +57,7 @@ void step_head(const StateSpaceDualStep<T, X>& f, const HeadExtent& extent, int6
 
 template <typename T, typename X>
 void state_space_dual_step(const StateSpaceDualStep<T, X>& f, int64_t block_begin, int64_t block_end) {
+  const DenormalsAreZeros denormals_are_zeros;
   const HeadExtent extent = HeadExtent::of<T>(f.sizes.head_size, f.sizes.states);
   StepScratch<T> scratch;
   Arena arena = {nullptr, 0};
