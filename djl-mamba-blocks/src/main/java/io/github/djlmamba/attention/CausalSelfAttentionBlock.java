@@ -149,7 +149,10 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                         : query.reshape(new Shape(batch, keyValueHeads, group * length, headSize));
         NDArray scores = rows.matMul(keys.transpose(0, 1, 3, 2));
         if (length > 1) {
-            scores.addi(mask(query.getManager(), group, length, pastLength, query.getDataType()));
+            DataType type = query.getDataType();
+            // DJL cannot make bfloat16 arrays, but adds float32 ones to them.
+            DataType maskType = type == DataType.UNKNOWN ? DataType.FLOAT32 : type;
+            scores.addi(mask(query.getManager(), group, length, pastLength, maskType));
         }
         NDArray weights = scores.softmax(3);
         // The largest arrays of a layer: not both are needed at once.
