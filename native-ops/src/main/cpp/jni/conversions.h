@@ -121,21 +121,32 @@ inline void release(jlong handle) {
   delete reinterpret_cast<at::Tensor*>(handle);
 }
 
-/** The handles of both results in a new Java array. */
-inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
-  jlongArray array = env->NewLongArray(2);
+/** Handles that the caller owns, in a new Java array. */
+inline jlongArray handles_of(JNIEnv* env, std::vector<at::Tensor>&& tensors) {
+  const auto count = static_cast<jsize>(tensors.size());
+  jlongArray array = env->NewLongArray(count);
   check_pending(env);
-  jlong handles[2] = {handle_of(std::move(std::get<0>(results))), 0};
+  std::vector<jlong> handles;
   try {
-    handles[1] = handle_of(std::move(std::get<1>(results)));
-    env->SetLongArrayRegion(array, 0, 2, handles);
+    for (at::Tensor& tensor : tensors) {
+      handles.push_back(0);
+      handles.back() = handle_of(std::move(tensor));
+    }
+    env->SetLongArrayRegion(array, 0, count, handles.data());
     check_pending(env);
   } catch (...) {
-    release(handles[0]);
-    release(handles[1]);
+    for (const jlong handle : handles) {
+      release(handle);
+    }
     throw;
   }
   return array;
+}
+
+/** The same of two results. */
+inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
+  std::vector<at::Tensor> tensors = {std::move(std::get<0>(results)), std::move(std::get<1>(results))};
+  return handles_of(env, std::move(tensors));
 }
 
 }  // namespace djlmamba

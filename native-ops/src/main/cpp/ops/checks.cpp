@@ -117,4 +117,13 @@ at::Tensor last_axis_contiguous(const at::Tensor& tensor) {
   return tensor.contiguous();
 }
 
+at::Tensor as_rows(const at::Tensor& tensor) {
+  if (!tensor.defined()) {
+    return tensor;
+  }
+  const int64_t axes = tensor.dim();
+  const int64_t batch = axes > 2 ? c10::multiply_integers(tensor.sizes().slice(0, axes - 2)) : 1;
+  return last_axis_contiguous(tensor).reshape({batch, axes > 1 ? tensor.size(-2) : 1, axes > 0 ? tensor.size(-1) : 1});
+}
+
 }  // namespace djlmamba

@@ -67,6 +67,9 @@ void check_once_differentiable(const char* op);
 /** The tensor with its last axis contiguous: itself, or a copy if it is not. */
 at::Tensor last_axis_contiguous(const at::Tensor& tensor);
 
+/** The tensor (..., M) as (batch, length, M) with its last axis contiguous: a view, or a copy if there is none; undefined if it is undefined. */
+at::Tensor as_rows(const at::Tensor& tensor);
+
 /** An optional tensor as one that may be undefined. */
 inline at::Tensor or_undefined(const std::optional<at::Tensor>& tensor) {
   return tensor.has_value() ? *tensor : at::Tensor();

@@ -59,6 +59,11 @@ bool register_ops() {
     define_if_missing(*library, "djlmamba::linear", define_linear);
     define_if_missing(*library, "djlmamba::selective_scan", define_selective_scan);
     define_if_missing(*library, "djlmamba::causal_conv1d", define_causal_conv1d);
+    define_if_missing(*library, "djlmamba::rms_norm", define_rms_norm);
+    define_if_missing(*library, "djlmamba::causal_attention", define_causal_attention);
+    define_if_missing(*library, "djlmamba::rotary_embedding", define_rotary_embedding);
+    define_if_missing(*library, "djlmamba::sequence_append", define_sequence_append);
+    define_if_missing(*library, "djlmamba::gated_product", define_gated_product);
     define_if_missing(*library, "djlmamba::state_space_dual", define_state_space_dual);
     define_if_missing(*library, "djlmamba::state_space_dual_step", define_state_space_dual_step);
     define_if_missing(*library, "djlmamba::adam_step", define_adam_step);

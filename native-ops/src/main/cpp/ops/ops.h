@@ -65,6 +65,40 @@ bool in_bfloat16();
 /** The floating tensor in BFloat16 or float: itself if it is, else a copy. Differentiable. */
 at::Tensor cast(const at::Tensor& tensor, bool bfloat16);
 
+struct RmsNormOptions {
+  int64_t groups = 1;
+  /** Whether a gate comes before the norm. */
+  bool gate_first = false;
+  double epsilon = 1e-5;
+  /** Whether the output of float arguments is BFloat16, as that of BFloat16 ones is anyway. */
+  bool bfloat16_output = false;
+};
+
+/** x, residual, gate (..., M); weight (M) -> output, and residual + x where there is a residual. */
+std::tuple<at::Tensor, OptionalTensor> rms_norm(
+    const at::Tensor& x, const OptionalTensor& residual, const OptionalTensor& gate, const OptionalTensor& weight,
+    const RmsNormOptions& options);
+
+/** queries (B, L, H, P), the last L of T tokens; keys, values (B, T, K, P) -> (B, L, H, P). A window of 0 is none. */
+at::Tensor causal_attention(
+    const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, double scale, int64_t window);
+
+struct RotaryOptions {
+  int64_t rotated = 0;
+  int64_t position = 0;
+  double base = 10000;
+  bool interleaved = false;
+};
+
+/** x (B, L, H, P) -> the same shape. */
+at::Tensor rotary_embedding(const at::Tensor& x, const RotaryOptions& options);
+
+/** past (B, T, ...), more (B, L, ...) -> (B, T + L, ...), perhaps in the memory behind past. */
+at::Tensor sequence_append(const at::Tensor& past, const at::Tensor& more);
+
+/** gate, x (..., M) -> silu(gate) x. */
+at::Tensor gated_product(const at::Tensor& gate, const at::Tensor& x);
+
 /** What each token of a state space dual has, and what all share. Limits that are left out do not bound. */
 struct StateSpaceDualArguments {
   at::Tensor x;               // (B, L, H, P)
@@ -115,6 +149,11 @@ double adam_step(
 void define_linear(torch::Library& library);
 void define_selective_scan(torch::Library& library);
 void define_causal_conv1d(torch::Library& library);
+void define_rms_norm(torch::Library& library);
+void define_causal_attention(torch::Library& library);
+void define_rotary_embedding(torch::Library& library);
+void define_sequence_append(torch::Library& library);
+void define_gated_product(torch::Library& library);
 void define_state_space_dual(torch::Library& library);
 void define_state_space_dual_step(torch::Library& library);
 void define_adam_step(torch::Library& library);

@@ -317,6 +317,18 @@ DJLMAMBA_INLINE T largest_lane(Vec<T> v) {
   }
 }
 
+/** The sum of the lanes, in an order that depends on their number alone. */
+template <typename T, int kDistance = Simd<T>::kLanes / 2>
+DJLMAMBA_INLINE T sum_of_lanes(Vec<T> v) {
+  if constexpr (kDistance == 0) {
+    return v[0];
+  } else {
+    using Int = typename Simd<T>::I;
+    static constexpr SwapLanesIndex<decltype(Int{}[0] + Int{}[0]), Simd<T>::kLanes, kDistance> kIndex;
+    return sum_of_lanes<T, kDistance / 2>(v + __builtin_shuffle(v, *reinterpret_cast<const Int*>(kIndex.index)));
+  }
+}
+
 /** For stage `kStage` of sum_lanes(): the lanes of two vectors to add, with bit `kStage` of the lane number saying which vector they are of. */
 template <typename Int, int kLanes, int kStage>
 struct SumLanesIndex {

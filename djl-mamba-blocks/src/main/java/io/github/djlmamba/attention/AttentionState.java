@@ -14,13 +14,19 @@ import io.github.djlmamba.state.MixerState;
 import org.apiguardian.api.API;
 
 /**
- * What a {@link CausalSelfAttentionBlock} carries between tokens: it grows with the sequence.
+ * What a {@link CausalSelfAttentionBlock} carries between tokens: it grows with the sequence, or up
+ * to the block's window.
  *
- * @param keys the keys of all tokens so far, of shape (B, K, T, P)
- * @param values their values, of shape (B, K, T, P)
+ * <p>The arrays of successive states may share memory, as {@link
+ * io.github.djlmamba.ops.SequenceAppend} says; each stays what it is, and the memory is freed with
+ * the last of them.
+ *
+ * @param keys the keys of the last T tokens, turned by their positions, of shape (B, T, K, P)
+ * @param values their values, of shape (B, T, K, P)
+ * @param position the number of tokens that have been seen, at least T
  */
 @API(status = API.Status.EXPERIMENTAL)
-public record AttentionState(NDArray keys, NDArray values) implements MixerState {
+public record AttentionState(NDArray keys, NDArray values, long position) implements MixerState {
 
     /** {@inheritDoc} */
     @Override

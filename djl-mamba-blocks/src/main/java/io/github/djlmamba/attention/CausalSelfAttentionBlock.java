@@ -9,14 +9,15 @@
 package io.github.djlmamba.attention;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.feedforward.Projection;
-import io.github.djlmamba.ops.Scalars;
+import io.github.djlmamba.ops.CausalAttention;
+import io.github.djlmamba.ops.RotaryEmbedding;
+import io.github.djlmamba.ops.SequenceAppend;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
@@ -24,18 +25,20 @@ import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
- * Multi-head causal self-attention (Vaswani et al., 2017, section 3.2), with grouped queries if
- * wanted (Ainslie et al., 2023):
+ * Multi-head causal self-attention (Vaswani et al., 2017, section 3.2), by the {@link
+ * CausalAttention} op, with grouped queries (Ainslie et al., 2023), a window and rotary positions
+ * (Su et al., 2021) if wanted:
  *
  * <pre>
- *   [q; k; v] = qkv_proj(x)                                        (heads of size P = M / H)
- *   w_ts      = softmax over s at most t of q_t . k_s / sqrt(P)
+ *   [q; k; v] = qkv_proj(x)                                        (heads of size P)
+ *   q, k      = turned by their positions                          (if rotary)
+ *   w_ts      = softmax over s of scale q_t . k_s                  (s at most t, after t - window)
  *   output    = out_proj(sum over s of w_ts v_s, the heads side by side)
  * </pre>
  *
- * <p>Shapes: x and the output (B, L, M); q (B, H, L, P); k and v (B, K, T, P) with T the tokens so
- * far and query head h reading key head h / (H / K); qkv_proj.weight ((H + 2 K) P, M);
- * out_proj.weight (M, M). No positions are added. Predictions are thread safe.
+ * <p>Shapes: x and the output (B, L, M); q (B, L, H, P); k and v (B, T, K, P) with T the tokens
+ * that may be read and query head h reading key head h / (H / K); qkv_proj.weight ((H + 2 K) P, M);
+ * out_proj.weight (M, H P). Predictions are thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class CausalSelfAttentionBlock extends SequenceMixer {
@@ -45,6 +48,9 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
     private final long heads;
     private final long keyValueHeads;
     private final long headSize;
+    private final double scale;
+    private final long window;
+    private final RotaryOptions rotary;
     private final Projection inProjection;
     private final Projection outProjection;
 
@@ -54,15 +60,21 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         long size = builder.modelSize;
         heads = options.heads();
         keyValueHeads = options.keyValueHeads() == 0 ? heads : options.keyValueHeads();
-        if (size % heads != 0) {
+        if (options.headSize() == 0 && size % heads != 0) {
             throw new IllegalArgumentException(
                     "attention: "
                             + heads
                             + " heads do not divide the model size "
                             + size
-                            + "; choose a number of heads that does");
+                            + "; choose a number of heads that does, or set the head size");
         }
-        headSize = size / heads;
+        headSize = options.headSize() == 0 ? size / heads : options.headSize();
+        scale = options.scale() == 0 ? 1 / Math.sqrt(headSize) : options.scale();
+        window = options.window();
+        rotary = options.rotary();
+        if (rotary != null) {
+            rotary.rotated(headSize);
+        }
         inProjection =
                 addChildBlock(
                         "qkv_proj",
@@ -77,13 +89,13 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                 addChildBlock(
                         "out_proj",
                         Projection.builder()
-                                .setInputs(size)
+                                .setInputs(heads * headSize)
                                 .setOutputs(size)
                                 .optBias(options.bias())
                                 .optInitializer(
                                         Projection.weights(
                                                 options.initialDeviation(),
-                                                size,
+                                                heads * headSize,
                                                 builder.outputScale))
                                 .build());
     }
@@ -108,105 +120,98 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         AttentionState past = continued(AttentionState.class, before, x);
         long batch = x.getShape().get(0);
         long length = x.getShape().get(1);
-        long pastLength = past == null ? 0 : checkedLength(past, batch);
+        long position = past == null ? 0 : checkedPosition(past, batch);
         NDList parts =
-                inProjection
-                        .project(parameterStore, x, training)
-                        .split(
-                                new long[] {heads * headSize, (heads + keyValueHeads) * headSize},
-                                2);
-        NDArray scale = Scalars.like(x, 1 / Math.sqrt(headSize));
-        NDArray query = perHead(parts.get(0).mul(scale), heads);
-        NDArray keys = perHead(parts.get(1), keyValueHeads);
-        NDArray values = perHead(parts.get(2), keyValueHeads);
+                queriesKeysValues(inProjection.project(parameterStore, x, training), position);
+        NDArray keys = parts.get(1);
+        NDArray values = parts.get(2);
         if (past != null) {
-            keys = past.keys().concat(keys, 2);
-            values = past.values().concat(values, 2);
-        } else if (keepState) {
-            // Copies, since views would keep the queries in memory for as long as the state lives;
-            // by a sum, since duplicate() cuts the gradient.
-            keys = keys.add(0);
-            values = values.add(0);
+            keys = SequenceAppend.of(past.keys(), keys).run();
+            values = SequenceAppend.of(past.values(), values).run();
         }
-        NDArray mixed = attend(query, keys, values, length, pastLength);
-        NDArray joined =
-                mixed.transpose(0, 2, 1, 3).reshape(new Shape(batch, length, heads * headSize));
-        NDArray output = outProjection.project(parameterStore, joined, training);
-        return new MixerOutput(output, keepState ? new AttentionState(keys, values) : null);
-    }
-
-    /**
-     * Gives the weighted values of each query: (B, H, L, P). The queries that share a key head are
-     * rows of one matrix product.
-     */
-    private NDArray attend(
-            NDArray query, NDArray keys, NDArray values, long length, long pastLength) {
-        long batch = query.getShape().get(0);
-        long group = heads / keyValueHeads;
-        NDArray rows =
-                group == 1
-                        ? query
-                        : query.reshape(new Shape(batch, keyValueHeads, group * length, headSize));
-        NDArray scores = rows.matMul(keys.transpose(0, 1, 3, 2));
-        if (length > 1) {
-            DataType type = query.getDataType();
-            // DJL cannot make bfloat16 arrays, but adds float32 ones to them.
-            DataType maskType = type == DataType.UNKNOWN ? DataType.FLOAT32 : type;
-            scores.addi(mask(query.getManager(), group, length, pastLength, maskType));
+        NDArray mixed =
+                CausalAttention.of(parts.get(0), keys, values)
+                        .withScale(scale)
+                        .withWindow(window)
+                        .run()
+                        .reshape(batch, length, heads * headSize);
+        NDArray output = outProjection.project(parameterStore, mixed, training);
+        if (!keepState) {
+            return new MixerOutput(output, null);
         }
-        NDArray weights = scores.softmax(3);
-        // The largest arrays of a layer: not both are needed at once.
-        scores.close();
-        NDArray weighted = weights.matMul(values);
-        return group == 1 ? weighted : weighted.reshape(new Shape(batch, heads, length, headSize));
+        boolean shared = past == null;
+        return new MixerOutput(
+                output,
+                new AttentionState(kept(keys, shared), kept(values, shared), position + length));
     }
 
-    /** Gives 0 where a query may read a key, else minus infinity: (H / K L, T). */
-    private static NDArray mask(
-            NDManager manager, long group, long length, long pastLength, DataType dataType) {
-        int total = Math.toIntExact(pastLength + length);
-        Shape shape = new Shape(length, total);
-        NDArray keys = manager.arange(0, total, 1, DataType.INT64);
-        NDArray queries =
-                manager.arange((int) pastLength, total, 1, DataType.INT64)
-                        .reshape(new Shape(length, 1));
-        NDArray mask =
-                NDArrays.where(
-                        keys.gt(queries),
-                        manager.full(shape, Float.NEGATIVE_INFINITY, dataType),
-                        manager.zeros(shape, dataType));
-        return group == 1 ? mask : mask.tile(new long[] {group, 1});
+    /** Splits what is projected into heads, (B, L, H or K, P), and turns queries and keys. */
+    private NDList queriesKeysValues(NDArray projected, long position) {
+        Shape shape = projected.getShape();
+        NDArray all =
+                projected.reshape(shape.get(0), shape.get(1), heads + 2 * keyValueHeads, headSize);
+        if (rotary == null) {
+            return all.split(new long[] {heads, heads + keyValueHeads}, 2);
+        }
+        NDList parts = all.split(new long[] {heads + keyValueHeads}, 2);
+        NDArray turned =
+                RotaryEmbedding.of(parts.get(0))
+                        .withRotated(rotary.rotated(headSize))
+                        .withBase(rotary.base())
+                        .withInterleaved(rotary.interleaved())
+                        .withPosition(position)
+                        .run();
+        NDList result = turned.split(new long[] {heads}, 2);
+        result.add(parts.get(1));
+        return result;
     }
 
-    /** Splits the last axis into heads: (B, L, n P) to (B, n, L, P). */
-    private NDArray perHead(NDArray array, long number) {
-        Shape shape = array.getShape();
-        return array.reshape(new Shape(shape.get(0), shape.get(1), number, headSize))
-                .transpose(0, 2, 1, 3);
+    /** What later queries may read, of keys or values that share memory with others or do not. */
+    private NDArray kept(NDArray array, boolean shared) {
+        long total = array.getShape().get(1);
+        long read = window == 0 ? total : Math.min(total, window - 1);
+        NDArray last = read == total ? array : array.get(":, {}:", total - read);
+        // Copies, since views would keep the queries in memory for as long as the state lives;
+        // by a sum, since duplicate() cuts the gradient.
+        return shared ? last.add(0) : last;
     }
 
-    private long checkedLength(AttentionState past, long batch) {
+    /** Gives the number of tokens before, after checking that the state is of such a block. */
+    private long checkedPosition(AttentionState past, long batch) {
         Shape shape = past.keys().getShape();
-        long length = shape.dimension() == 4 ? shape.get(2) : -1;
-        Shape expected = new Shape(batch, keyValueHeads, length, headSize);
+        long length = shape.dimension() == 4 ? shape.get(1) : -1;
+        Shape expected = new Shape(batch, length, keyValueHeads, headSize);
         if (!shape.equals(expected) || !past.values().getShape().equals(expected)) {
             throw new IllegalArgumentException(
                     "attention: the state has keys "
                             + shape
                             + " and values "
                             + past.values().getShape()
-                            + "; expected (B, K, T, P) = "
-                            + new Shape(batch, keyValueHeads, -1, headSize)
+                            + "; expected (B, T, K, P) = "
+                            + new Shape(batch, -1, keyValueHeads, headSize)
                             + " for both; give the state that this block left");
         }
-        return length;
+        long least = window == 0 ? past.position() : Math.min(past.position(), window - 1);
+        if (length < least || length > past.position()) {
+            throw new IllegalArgumentException(
+                    "attention: the state holds "
+                            + length
+                            + " of "
+                            + past.position()
+                            + " tokens"
+                            + (window == 0 ? "" : ", for a window of " + window)
+                            + "; expected "
+                            + least
+                            + " or more; give the state that this block left");
+        }
+        return past.position();
     }
 
     /** {@inheritDoc} */
     @Override
     protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... shapes) {
         inProjection.initialize(manager, dataType, shapes[0]);
-        outProjection.initialize(manager, dataType, shapes[0]);
+        outProjection.initialize(manager, dataType, shapes[0].slice(0, 2).add(heads * headSize));
     }
 
     /** Builds a {@link CausalSelfAttentionBlock}. */
@@ -259,6 +264,50 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
          */
         public Builder optKeyValueHeads(int number) {
             options = options.withKeyValueHeads(number);
+            return this;
+        }
+
+        /**
+         * Sets the size of a head; the model size divided by the number of heads unless set.
+         *
+         * @param size P
+         * @return this builder
+         */
+        public Builder optHeadSize(int size) {
+            options = options.withHeadSize(size);
+            return this;
+        }
+
+        /**
+         * Sets the factor of the products of queries and keys; 1/sqrt(P) unless set.
+         *
+         * @param scale the factor
+         * @return this builder
+         */
+        public Builder optScale(double scale) {
+            options = options.withScale(scale);
+            return this;
+        }
+
+        /**
+         * Sets the number of keys that a query reads at most, its own included; all unless set.
+         *
+         * @param window the number
+         * @return this builder
+         */
+        public Builder optWindow(long window) {
+            options = options.withWindow(window);
+            return this;
+        }
+
+        /**
+         * Sets how positions turn queries and keys; there are no positions unless set.
+         *
+         * @param rotary the settings
+         * @return this builder
+         */
+        public Builder optRotary(RotaryOptions rotary) {
+            options = options.withRotary(rotary);
             return this;
         }
 

@@ -15,10 +15,11 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import io.github.djlmamba.ops.RmsNormalization;
 import org.apiguardian.api.API;
 
 /**
- * Root mean square normalisation over the last axis (Zhang and Sennrich, 2019):
+ * RMS norm over the last axis (Zhang and Sennrich, 2019), by the {@link RmsNormalization} op:
  *
  * <pre>
  *   y = weight x / sqrt(mean(x^2) + epsilon)
@@ -80,13 +81,9 @@ public final class RmsNorm extends AbstractBlock {
                             + "; expected (..., M) with M = "
                             + size);
         }
-        try (NDArray squares = x.square();
-                NDArray means = squares.mean(new int[] {last}, true);
-                NDArray shifted = means.add(epsilon);
-                NDArray root = shifted.sqrt();
-                NDArray normed = x.div(root)) {
-            return new NDList(normed.mul(parameterStore.getValue(weight, x.getDevice(), training)));
-        }
+        NDArray scale = parameterStore.getValue(weight, x.getDevice(), training);
+        return new NDList(
+                RmsNormalization.of(x).withWeight(scale).withEpsilon(epsilon).run().output());
     }
 
     /** {@inheritDoc} */

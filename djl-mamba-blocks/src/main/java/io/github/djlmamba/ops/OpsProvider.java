@@ -148,6 +148,56 @@ public interface OpsProvider {
     }
 
     /**
+     * Computes an RMS norm.
+     *
+     * @param norm the checked inputs
+     * @return the output and the sum with the residual
+     */
+    default RmsNormalization.Result rmsNorm(RmsNormalization norm) {
+        return norm.naive();
+    }
+
+    /**
+     * Computes causal attention.
+     *
+     * @param attention the checked inputs
+     * @return the weighted values, of shape (B, L, H, P)
+     */
+    default NDArray causalAttention(CausalAttention attention) {
+        return attention.naive();
+    }
+
+    /**
+     * Computes a rotary embedding.
+     *
+     * @param embedding the checked inputs
+     * @return the turned array, of shape (B, L, H, P)
+     */
+    default NDArray rotaryEmbedding(RotaryEmbedding embedding) {
+        return embedding.naive();
+    }
+
+    /**
+     * Appends to a sequence.
+     *
+     * @param append the checked inputs
+     * @return the longer sequence, of shape (B, T + L, ...)
+     */
+    default NDArray sequenceAppend(SequenceAppend append) {
+        return append.naive();
+    }
+
+    /**
+     * Computes a product with a SiLU gate.
+     *
+     * @param product the checked inputs
+     * @return the product
+     */
+    default NDArray gatedProduct(GatedProduct product) {
+        return product.naive();
+    }
+
+    /**
      * Updates parameters in place by their gradients, and clears the gradients.
      *
      * @param step the checked inputs

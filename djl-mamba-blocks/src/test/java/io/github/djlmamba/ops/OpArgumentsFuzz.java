@@ -149,7 +149,13 @@ public abstract class OpArgumentsFuzz {
             Shape u = arrays.get("u").getShape();
             return List.of(u, new Shape(u.get(0), u.get(2), arrays.get("a").getShape().get(1)));
         }
+        if (opCase instanceof AttentionCase) {
+            return List.of(arrays.get("queries").getShape());
+        }
         Shape x = arrays.get("x").getShape();
+        if (!(opCase instanceof ConvCase)) {
+            return arrays.get("residual") != null ? List.of(x, x) : List.of(x);
+        }
         return List.of(
                 x, new Shape(x.get(0), arrays.get("weight").getShape().get(1) - 1, x.get(2)));
     }
@@ -160,7 +166,7 @@ public abstract class OpArgumentsFuzz {
         int length = random.nextInt(10);
         int channels = SIZES[random.nextInt(SIZES.length)];
         int inner = SIZES[random.nextInt(SIZES.length)];
-        switch (random.nextInt(4)) {
+        switch (random.nextInt(8)) {
             case 0:
                 int groups = random.nextInt(3) == 0 ? channels : random.nextInt(2);
                 return new ScanCase(
@@ -173,6 +179,37 @@ public abstract class OpArgumentsFuzz {
                         ConvCase.allOptions().get(random.nextInt(8)),
                         layout);
             case 2:
+                int keyHeads = 1 + random.nextInt(3);
+                return new AttentionCase(
+                        new AttentionCase.Size(
+                                batch,
+                                random.nextInt(6),
+                                length,
+                                keyHeads * (1 + random.nextInt(3)),
+                                keyHeads,
+                                inner),
+                        random.nextBoolean() ? null : random.nextGaussian(),
+                        random.nextInt(5),
+                        layout);
+            case 3:
+                int pairs = 1 + random.nextInt(9);
+                return new RotaryCase(
+                        new Shape(batch, length, channels, 2 * pairs + random.nextInt(3)),
+                        2 * pairs,
+                        random.nextInt(1000),
+                        1 + random.nextInt(1000),
+                        random.nextBoolean(),
+                        layout);
+            case 4:
+                return new RmsNormCase(
+                        new Shape(batch, length),
+                        1 + random.nextInt(3),
+                        inner,
+                        RmsNormCase.allOptions().get(random.nextInt(12)),
+                        layout);
+            case 5:
+                return new GatedProductCase(new Shape(batch, length, channels), layout);
+            case 6:
                 int[] chunks = {0, 1, 16, 64};
                 return new DualCase(
                         new DualCase.Size(
@@ -276,12 +313,21 @@ public abstract class OpArgumentsFuzz {
         refused++;
     }
 
-    private static String nameOf(OpCase opCase) {
+    /** How the messages of an op begin. */
+    static String nameOf(OpCase opCase) {
         if (opCase instanceof DualCase) {
             return "state space dual: ";
+        } else if (opCase instanceof ScanCase) {
+            return "selective scan: ";
+        } else if (opCase instanceof ConvCase) {
+            return "causal conv1d: ";
+        } else if (opCase instanceof AttentionCase) {
+            return "causal attention: ";
+        } else if (opCase instanceof RotaryCase) {
+            return "rotary embedding: ";
+        } else if (opCase instanceof RmsNormCase) {
+            return "RMS norm: ";
         }
-        return opCase instanceof ScanCase
-                ? "selective scan: "
-                : opCase instanceof ConvCase ? "causal conv1d: " : "linear: ";
+        return opCase instanceof GatedProductCase ? "gated product: " : "linear: ";
     }
 }

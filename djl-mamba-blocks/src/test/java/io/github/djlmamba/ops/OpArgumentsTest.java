@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** What the ops say of arguments that do not fit, before anything is computed. */
 class OpArgumentsTest {
@@ -50,6 +51,16 @@ class OpArgumentsTest {
                     new ConvCase.Size(2, 5, 6, 4),
                     EnumSet.allOf(ConvCase.Option.class),
                     Layout.CONTIGUOUS);
+    private final OpCase norm =
+            new RmsNormCase(
+                    new Shape(2, 5),
+                    2,
+                    3,
+                    EnumSet.complementOf(EnumSet.of(RmsNormCase.Option.GATE_LAST)),
+                    Layout.CONTIGUOUS);
+    private final OpCase product = new GatedProductCase(new Shape(2, 5, 6), Layout.CONTIGUOUS);
+    private final OpCase attention =
+            new AttentionCase(new AttentionCase.Size(2, 3, 4, 6, 3, 5), null, 0, Layout.CONTIGUOUS);
     private final OpCase linear = new LinearCase(new Shape(2, 5), 6, 3, true, Layout.CONTIGUOUS);
 
     @AfterEach
@@ -78,6 +89,7 @@ class OpArgumentsTest {
     /** Whether an input may have another size on an axis, which no other input shares. */
     private static boolean isFree(OpCase opCase, String name, int axis) {
         return opCase instanceof LinearCase && name.equals("input") && axis < 2
+                || opCase instanceof AttentionCase && name.equals("queries") && axis == 1
                 || opCase instanceof ConvCase && name.equals("x") && axis == 1;
     }
 
@@ -163,7 +175,11 @@ class OpArgumentsTest {
         Set<String> optional = Set.of("skip", "gate", "deltaBias", "initialState", "bias");
         for (OpCase opCase : cases()) {
             for (String name : opCase.inputs().keySet()) {
-                if (!optional.contains(name)) {
+                boolean needed =
+                        opCase instanceof RmsNormCase
+                                ? name.equals("x")
+                                : opCase instanceof GatedProductCase || !optional.contains(name);
+                if (needed) {
                     refused(opCase, name, null, name, "null");
                 }
             }
@@ -247,6 +263,99 @@ class OpArgumentsTest {
     }
 
     @Test
+    void numbersOfTheNormAreChecked() {
+        RmsNormalization op = RmsNormalization.of(manager.ones(new Shape(2, 6)));
+        names(() -> op.withGroups(4).check(), "RMS norm: groups is 4", "6 channels");
+        names(() -> op.withGroups(0).check(), "RMS norm: groups is 0");
+        for (double epsilon : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+            names(() -> op.withEpsilon(epsilon).check(), "RMS norm: epsilon is " + epsilon);
+        }
+        names(
+                () -> op.withGate(manager.ones(new Shape(2, 6)), null).check(),
+                "RMS norm: gateOrder is null");
+        names(
+                () -> RmsNormalization.of(manager.ones(new Shape(2, 0))).check(),
+                "RMS norm: x has shape (2, 0)");
+    }
+
+    @Test
+    void headsAndNumbersOfTheAttentionAreChecked() {
+        NDArray queries = manager.ones(new Shape(2, 3, 4, 5));
+        NDArray keys = manager.ones(new Shape(2, 3, 2, 5));
+        CausalAttention op = CausalAttention.of(queries, keys, keys);
+        names(() -> op.withWindow(-1).check(), "causal attention: window is -1");
+        names(() -> op.withScale(Double.NaN).check(), "causal attention: scale is NaN");
+        NDArray three = manager.ones(new Shape(2, 3, 3, 5));
+        names(
+                () -> CausalAttention.of(queries, three, three).check(),
+                "causal attention: keys has shape (2, 3, 3, 5)",
+                "divisor of H");
+        NDArray fewer = keys.get(":, :2");
+        names(
+                () -> CausalAttention.of(queries, fewer, fewer).check(),
+                "causal attention: keys has shape (2, 2, 2, 5)",
+                "T at least L");
+        NDArray none = manager.ones(new Shape(2, 3, 0, 5));
+        names(
+                () -> CausalAttention.of(none, none, none).check(),
+                "causal attention: queries has shape (2, 3, 0, 5)");
+        names(
+                () -> CausalAttention.of(queries, none, none).check(),
+                "causal attention: keys has shape (2, 3, 0, 5)");
+    }
+
+    @Test
+    void theRotaryEmbeddingChecksItsInputs() {
+        RotaryEmbedding op = RotaryEmbedding.of(manager.ones(new Shape(2, 3, 4, 6)));
+        for (long rotated : new long[] {-2, 1, 3, 8}) {
+            names(
+                    () -> op.withRotated(rotated).check(),
+                    "rotary embedding: rotated is " + rotated,
+                    "head size 6");
+        }
+        for (double base : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+            names(() -> op.withBase(base).check(), "rotary embedding: base is " + base);
+        }
+        for (long position : new long[] {-1, Long.MAX_VALUE}) {
+            names(() -> op.withPosition(position).check(), "rotary embedding: position is ");
+        }
+        names(
+                () -> RotaryEmbedding.of(manager.ones(new Shape(3, 4, 6))).check(),
+                "rotary embedding: x has shape (3, 4, 6)");
+        names(
+                () ->
+                        RotaryEmbedding.of(manager.ones(new Shape(1, 1, 1, 2), DataType.INT32))
+                                .check(),
+                "rotary embedding: x has type int32");
+    }
+
+    @Test
+    void theSequenceAppendChecksItsInputs() {
+        NDArray past = manager.ones(new Shape(2, 3, 4));
+        for (Shape shape :
+                List.of(new Shape(1, 3, 4), new Shape(2, 3, 5), new Shape(2, 3), new Shape())) {
+            names(
+                    () -> SequenceAppend.of(past, manager.ones(shape)).check(),
+                    "sequence append: more has shape " + shape);
+        }
+        names(
+                () -> SequenceAppend.of(manager.ones(new Shape(2)), past).check(),
+                "sequence append: past has shape (2)");
+        names(() -> SequenceAppend.of(past, null).check(), "sequence append: more is null");
+        names(
+                () ->
+                        SequenceAppend.of(past, manager.ones(past.getShape(), DataType.FLOAT64))
+                                .check(),
+                "sequence append: more has type float64");
+        NDArray huge = manager.ones(new Shape(1, 1, 1)).broadcast(new Shape(HUGE, HUGE, HUGE >> 4));
+        names(() -> SequenceAppend.of(huge, huge).check(), "more bytes than can be addressed");
+    }
+
+    private static void names(Executable check, String... parts) {
+        contains(assertThrows(IllegalArgumentException.class, check), parts);
+    }
+
+    @Test
     void adamChecksItsSlots() {
         NDArray parameter = manager.zeros(new Shape(2, 3));
         NDArray moment = manager.zeros(new Shape(2, 3));
@@ -321,7 +430,7 @@ class OpArgumentsTest {
     }
 
     private List<OpCase> cases() {
-        return List.of(scan, dual, convolution, linear);
+        return List.of(scan, dual, convolution, linear, norm, product, attention);
     }
 
     /**
@@ -349,12 +458,7 @@ class OpArgumentsTest {
     }
 
     private static String opName(OpCase opCase) {
-        if (opCase instanceof DualCase) {
-            return "state space dual: ";
-        }
-        return opCase instanceof ScanCase
-                ? "selective scan: "
-                : opCase instanceof ConvCase ? "causal conv1d: " : "linear: ";
+        return OpArgumentsFuzz.nameOf(opCase);
     }
 
     private static void contains(Exception e, String... parts) {

@@ -27,7 +27,7 @@ public abstract class OpCase {
 
     /** The inputs that are parameters or states in the ops that take bfloat16. */
     private static final Set<String> PARAMETERS =
-            Set.of("a", "skip", "deltaBias", "weight", "bias", "initialState");
+            Set.of("a", "skip", "deltaBias", "weight", "bias", "initialState", "residual");
 
     private final Map<String, Sample> inputs = new LinkedHashMap<>();
 

@@ -10,6 +10,8 @@ package io.github.djlmamba.state;
 
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.attention.CausalSelfAttentionBlock;
+import io.github.djlmamba.attention.RotaryOptions;
+import io.github.djlmamba.feedforward.GatedMlpOptions;
 import io.github.djlmamba.feedforward.MlpActivation;
 import io.github.djlmamba.feedforward.MlpBlock;
 import io.github.djlmamba.feedforward.MlpOptions;
@@ -97,6 +99,27 @@ public final class MixerCases {
                                 .optKeyValueHeads(2)
                                 .optBias(false)
                                 .build());
+        cases.put(
+                "attention with rotary positions, a window and a head size of its own",
+                () ->
+                        CausalSelfAttentionBlock.builder()
+                                .setModelSize(MODEL_SIZE)
+                                .optHeads(4)
+                                .optKeyValueHeads(2)
+                                .optHeadSize(6)
+                                .optScale(0.3)
+                                .optWindow(4)
+                                .optRotary(RotaryOptions.DEFAULTS.withFraction(0.7))
+                                .build());
+        cases.put(
+                "attention with a window of 1",
+                () ->
+                        CausalSelfAttentionBlock.builder()
+                                .setModelSize(MODEL_SIZE)
+                                .optHeads(2)
+                                .optWindow(1)
+                                .build());
+        cases.put("gated MLP", () -> GatedMlpOptions.DEFAULTS.newMixer(MODEL_SIZE, 1));
         for (MlpActivation activation : MlpActivation.values()) {
             MlpOptions options = MlpOptions.DEFAULTS.withActivation(activation);
             cases.put("MLP " + activation, () -> options.newMixer(MODEL_SIZE, 1));
@@ -127,6 +150,13 @@ public final class MixerCases {
                 "stack: standard hybrid",
                 () -> stack(HybridStackOptions.standardHybrid(MODEL_SIZE, 4, 40)));
         cases.put("stack: MambaFormer", () -> stack(HybridStackOptions.mambaFormer(MODEL_SIZE, 4)));
+        cases.put(
+                "stack: attention and gated MLP",
+                () ->
+                        stack(
+                                HybridStackOptions.of(MODEL_SIZE, LayerPattern.parse("*-*-"))
+                                        .withNorm(NormOptions.RMS_NORM)
+                                        .withMixer(LayerSymbol.MLP, GatedMlpOptions.DEFAULTS)));
         cases.put(
                 "stack: allocated, RMS norm",
                 () ->

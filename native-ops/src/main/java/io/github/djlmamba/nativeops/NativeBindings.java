@@ -55,6 +55,27 @@ final class NativeBindings {
     static native long[] causalConv1d(
             long x, long weight, long bias, long initialState, boolean silu);
 
+    /** Returns the output and, with a residual, the sum with it. */
+    static native long[] rmsNorm(
+            long x,
+            long residual,
+            long gate,
+            long weight,
+            long groups,
+            boolean gateFirst,
+            double epsilon,
+            boolean bfloat16Output);
+
+    static native long causalAttention(
+            long queries, long keys, long values, double scale, long window);
+
+    static native long rotaryEmbedding(
+            long x, long rotated, long position, double base, boolean interleaved);
+
+    static native long sequenceAppend(long past, long more);
+
+    static native long gatedProduct(long gate, long x);
+
     /**
      * The arguments are x, delta, a, b, c, skip, gate, deltaBias and the initial state. Offsets of
      * packed sequences are row after row, or null.

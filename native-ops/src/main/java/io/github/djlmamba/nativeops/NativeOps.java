@@ -15,11 +15,16 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import io.github.djlmamba.ops.AdamStep;
+import io.github.djlmamba.ops.CausalAttention;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.ReducedPrecision;
+import io.github.djlmamba.ops.RmsNormalization;
+import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SelectiveScan;
+import io.github.djlmamba.ops.SequenceAppend;
 import io.github.djlmamba.ops.StateSpaceDual;
 import io.github.djlmamba.ops.StateSpaceDualStep;
 import java.util.List;
@@ -211,6 +216,81 @@ public final class NativeOps implements OpsProvider {
                         step.deltaSoftplus(),
                         step.deltaMinimum(),
                         step.deltaMaximum()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public RmsNormalization.Result rmsNorm(RmsNormalization norm) {
+        NativeLibrary.require();
+        String op = "RMS norm";
+        long[] handles =
+                NativeBindings.rmsNorm(
+                        handle(op, "x", norm.x()),
+                        optionalHandle(op, "residual", norm.residual()),
+                        optionalHandle(op, "gate", norm.gate()),
+                        optionalHandle(op, "weight", norm.weight()),
+                        norm.groups(),
+                        norm.gateOrder() == RmsNormalization.GateOrder.GATE_FIRST,
+                        norm.epsilon(),
+                        norm.bfloat16Output());
+        NDArray[] results = arrays(op, norm.x(), handles);
+        return new RmsNormalization.Result(results[0], results.length == 1 ? null : results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray causalAttention(CausalAttention attention) {
+        NativeLibrary.require();
+        String op = "causal attention";
+        return array(
+                op,
+                attention.queries(),
+                NativeBindings.causalAttention(
+                        handle(op, "queries", attention.queries()),
+                        handle(op, "keys", attention.keys()),
+                        handle(op, "values", attention.values()),
+                        attention.scale(),
+                        attention.window()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray rotaryEmbedding(RotaryEmbedding embedding) {
+        NativeLibrary.require();
+        String op = "rotary embedding";
+        return array(
+                op,
+                embedding.x(),
+                NativeBindings.rotaryEmbedding(
+                        handle(op, "x", embedding.x()),
+                        embedding.rotated(),
+                        embedding.position(),
+                        embedding.base(),
+                        embedding.interleaved()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray sequenceAppend(SequenceAppend append) {
+        NativeLibrary.require();
+        String op = "sequence append";
+        return array(
+                op,
+                append.more(),
+                NativeBindings.sequenceAppend(
+                        handle(op, "past", append.past()), handle(op, "more", append.more())));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray gatedProduct(GatedProduct product) {
+        NativeLibrary.require();
+        String op = "gated product";
+        return array(
+                op,
+                product.gate(),
+                NativeBindings.gatedProduct(
+                        handle(op, "gate", product.gate()), handle(op, "x", product.x())));
     }
 
     /** {@inheritDoc} */

@@ -1,0 +1,90 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.feedforward;
+
+import io.github.djlmamba.state.MixerOptions;
+import io.github.djlmamba.state.SequenceMixer;
+import org.apiguardian.api.API;
+
+/**
+ * The settings of a {@link GatedMlpBlock}. Immutable and thread safe.
+ *
+ * @param hiddenSize the hidden size F; 0 for 8/3 of the model size, rounded up to a multiple of 8,
+ *     by which the block has as many weights as an MLP of four times the size
+ * @param bias whether the projections have a bias
+ * @param initialDeviation the standard deviation of normal initial weights; 0 for uniform ones in
+ *     +-1/sqrt(inputs)
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public record GatedMlpOptions(long hiddenSize, boolean bias, double initialDeviation)
+        implements MixerOptions {
+
+    /** The usual hidden size, no bias, uniform initial weights. */
+    public static final GatedMlpOptions DEFAULTS = new GatedMlpOptions(0, false, 0);
+
+    /**
+     * Checks the settings.
+     *
+     * @throws IllegalArgumentException if one is out of range
+     */
+    public GatedMlpOptions {
+        if (hiddenSize < 0) {
+            throw new IllegalArgumentException(
+                    "gated MLP: the hidden size is "
+                            + hiddenSize
+                            + "; expected 1 or more, or 0 for 8/3 of the model size");
+        }
+        if (!(initialDeviation >= 0) || Double.isInfinite(initialDeviation)) {
+            throw new IllegalArgumentException(
+                    "gated MLP: the initial deviation is "
+                            + initialDeviation
+                            + "; expected 0 for uniform weights, or a positive number");
+        }
+    }
+
+    /**
+     * Returns these settings with another hidden size.
+     *
+     * @param size F, or 0 for 8/3 of the model size
+     * @return the settings
+     */
+    public GatedMlpOptions withHiddenSize(long size) {
+        return new GatedMlpOptions(size, bias, initialDeviation);
+    }
+
+    /**
+     * Returns these settings with or without a bias.
+     *
+     * @param newBias true for a bias
+     * @return the settings
+     */
+    public GatedMlpOptions withBias(boolean newBias) {
+        return new GatedMlpOptions(hiddenSize, newBias, initialDeviation);
+    }
+
+    /**
+     * Returns these settings with other initial weights.
+     *
+     * @param deviation the standard deviation, or 0 for uniform weights
+     * @return the settings
+     */
+    public GatedMlpOptions withInitialDeviation(double deviation) {
+        return new GatedMlpOptions(hiddenSize, bias, deviation);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public SequenceMixer newMixer(long modelSize, double outputScale) {
+        return GatedMlpBlock.builder()
+                .setModelSize(modelSize)
+                .optOptions(this)
+                .optOutputScale(outputScale)
+                .build();
+    }
+}
