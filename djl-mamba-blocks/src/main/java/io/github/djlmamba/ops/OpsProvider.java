@@ -96,6 +96,16 @@ public interface OpsProvider {
     }
 
     /**
+     * Computes a state space dual.
+     *
+     * @param dual the checked inputs
+     * @return the output and the final state
+     */
+    default StateSpaceDual.Result stateSpaceDual(StateSpaceDual dual) {
+        return dual.naive();
+    }
+
+    /**
      * Computes a causal depthwise convolution.
      *
      * @param convolution the checked inputs

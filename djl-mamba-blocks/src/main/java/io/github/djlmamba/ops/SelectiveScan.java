@@ -357,7 +357,7 @@ public final class SelectiveScan {
     }
 
     /** Gives each channel the matrix of its group: (B, L, [G,] N) to (B, L, D or 1, N). */
-    private static NDArray perChannel(NDArray grouped, long channels) {
+    static NDArray perChannel(NDArray grouped, long channels) {
         Shape shape = grouped.getShape();
         if (shape.dimension() == 3) {
             return grouped.expandDims(2);

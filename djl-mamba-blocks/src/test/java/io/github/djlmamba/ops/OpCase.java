@@ -25,6 +25,10 @@ import java.util.Set;
  */
 public abstract class OpCase {
 
+    /** The inputs that are parameters or states in the ops that take bfloat16. */
+    private static final Set<String> PARAMETERS =
+            Set.of("a", "skip", "deltaBias", "weight", "bias", "initialState");
+
     private final Map<String, Sample> inputs = new LinkedHashMap<>();
 
     /** The inputs by name, in the order in which the op names them. */
@@ -60,17 +64,32 @@ public abstract class OpCase {
         return values;
     }
 
-    /** Creates the arrays of the inputs; those named need a gradient. */
+    /**
+     * Creates the arrays of the inputs; those named need a gradient. The type is that of
+     * activations, where the unknown one stands for bfloat16.
+     */
     public final Map<String, NDArray> arrays(NDManager manager, DataType type, Set<String> leaves) {
         Map<String, NDArray> arrays = new LinkedHashMap<>();
         inputs.forEach(
-                (name, sample) ->
-                        arrays.put(
-                                name,
-                                leaves.contains(name)
-                                        ? sample.leaf(manager, type)
-                                        : sample.array(manager, type)));
+                (name, sample) -> {
+                    DataType own = PARAMETERS.contains(name) ? parameterType(type) : type;
+                    arrays.put(
+                            name,
+                            leaves.contains(name)
+                                    ? sample.leaf(manager, own)
+                                    : sample.array(manager, own));
+                });
         return arrays;
+    }
+
+    /** The type of parameters and states beside activations of a type. */
+    static DataType parameterType(DataType activations) {
+        return activations == DataType.UNKNOWN ? DataType.FLOAT32 : activations;
+    }
+
+    /** Rounds the values of the inputs to what bfloat16 holds. */
+    public final void roundToBfloat16() {
+        inputs.replaceAll((name, sample) -> sample.roundedToBfloat16());
     }
 
     /** Draws a weight for every entry of every result. */

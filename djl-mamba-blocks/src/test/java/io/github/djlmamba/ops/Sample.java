@@ -60,10 +60,21 @@ public record Sample(Shape shape, Layout layout, double[] values) {
         return new Sample(shape, Layout.CONTIGUOUS, newValues);
     }
 
-    /** Creates the array, laid out as the layout says. */
+    /** Returns the same with values that bfloat16 holds exactly: each the nearest, ties to even. */
+    public Sample roundedToBfloat16() {
+        double[] rounded = new double[values.length];
+        for (int i = 0; i < rounded.length; i++) {
+            int bits = Float.floatToIntBits((float) values[i]);
+            int even = bits >>> 16 & 1;
+            rounded[i] = Float.intBitsToFloat((bits + 0x7fff + even) & 0xffff0000);
+        }
+        return new Sample(shape, layout, rounded);
+    }
+
+    /** Creates the array, laid out as the layout says; the unknown type stands for bfloat16. */
     public NDArray array(NDManager manager, DataType type) {
         if (values.length == 0) {
-            return manager.zeros(shape, type);
+            return create(manager, type, values, shape);
         }
         if (shape.dimension() == 0) {
             return create(manager, type, values, shape);
@@ -114,8 +125,14 @@ public record Sample(Shape shape, Layout layout, double[] values) {
         return array;
     }
 
-    /** Creates a contiguous array. */
+    /** Creates a contiguous array; the unknown type stands for bfloat16. */
     public static NDArray create(NDManager manager, DataType type, double[] values, Shape shape) {
+        if (type == DataType.UNKNOWN) {
+            return Precision.BFLOAT16.cast(create(manager, DataType.FLOAT32, values, shape));
+        }
+        if (values.length == 0) {
+            return manager.zeros(shape, type);
+        }
         if (type == DataType.FLOAT64) {
             return manager.create(values, shape);
         }
@@ -134,6 +151,10 @@ public record Sample(Shape shape, Layout layout, double[] values) {
         float[] floats;
         if (array.getDataType() == DataType.FLOAT32) {
             floats = array.toFloatArray();
+        } else if (array.getDataType() == DataType.UNKNOWN) {
+            try (NDArray wide = Precision.FLOAT32.cast(array)) {
+                floats = wide.toFloatArray();
+            }
         } else {
             try (NDArray wide = array.toType(DataType.FLOAT32, true)) {
                 floats = wide.toFloatArray();

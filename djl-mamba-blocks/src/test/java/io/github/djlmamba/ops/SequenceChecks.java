@@ -29,6 +29,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Function;
 
 /**
  * What must hold for every op that runs along a sequence of shape (B, L, ...) from an initial state
@@ -137,6 +138,82 @@ public final class SequenceChecks {
                 }
             }
         }
+    }
+
+    /**
+     * Packed sequences give the values and gradients of each by itself.
+     *
+     * @param single runs the op without packed sequences
+     */
+    public static void oneByOne(
+            OpsProvider provider,
+            OpCase opCase,
+            PackedSequences packed,
+            Function<Map<String, NDArray>, List<NDArray>> single) {
+        List<double[]> cotangents = opCase.cotangents();
+        Map<String, double[]> gradients =
+                OpChecks.gradients(provider, opCase, DataType.FLOAT64, cotangents);
+        List<double[]> results = OpChecks.results(provider, opCase, DataType.FLOAT64);
+        try (NDManager manager = NDManager.newBaseManager();
+                GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+            Map<String, NDArray> arrays =
+                    opCase.arrays(manager, DataType.FLOAT64, opCase.inputs().keySet());
+            NDArray functional = manager.zeros(new Shape(), DataType.FLOAT64);
+            for (int row = 0; row < packed.batch(); row++) {
+                for (int s = 0; s < packed.sequences(); s++) {
+                    long begin = packed.begin(row, s);
+                    long end = packed.end(row, s);
+                    List<NDArray> own = single.apply(sequence(opCase, arrays, row, s, begin, end));
+                    String what = opCase + ": sequence " + s + " of row " + row + ": ";
+                    long[] from = {
+                        row * packed.length() + begin, (long) row * packed.sequences() + s
+                    };
+                    for (int i = 0; i < 2; i++) {
+                        NDArray result = own.get(i);
+                        Shape shape = result.getShape();
+                        // Entries of one token, or of one state.
+                        long entry = shape.slice(2 - i).size();
+                        int first = (int) (from[i] * entry);
+                        int last = first + (int) shape.size();
+                        CHAINED.check(
+                                what + opCase.results().get(i),
+                                Arrays.copyOfRange(results.get(i), first, last),
+                                Sample.read(result));
+                        functional =
+                                functional.add(
+                                        weighted(
+                                                result,
+                                                Arrays.copyOfRange(
+                                                        cotangents.get(i), first, last)));
+                    }
+                }
+            }
+            collector.backward(functional);
+            for (Map.Entry<String, double[]> input : gradients.entrySet()) {
+                try (NDArray gradient = arrays.get(input.getKey()).getGradient()) {
+                    OpChecks.DOUBLE.check(
+                            opCase + ": gradient of " + input.getKey(),
+                            Sample.read(gradient),
+                            input.getValue());
+                }
+            }
+        }
+    }
+
+    private static Map<String, NDArray> sequence(
+            OpCase opCase, Map<String, NDArray> arrays, int row, int s, long begin, long end) {
+        int length = (int) opCase.shapes().get(0).get(1);
+        Map<String, NDArray> part = new LinkedHashMap<>(arrays);
+        part.replaceAll(
+                (name, array) -> {
+                    if (name.equals("initialState")) {
+                        return array.get("{}, {}:{}", row, s, s + 1);
+                    }
+                    return isSequence(name, opCase.inputs().get(name), length)
+                            ? array.get("{}:{}, {}:{}", row, row + 1, begin, end)
+                            : array;
+                });
+        return part;
     }
 
     /** Several threads at once get the bits that one gets. */
