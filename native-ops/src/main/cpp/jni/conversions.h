@@ -101,6 +101,11 @@ inline OptionalTensor offsets_of(JNIEnv* env, jlongArray offsets, int64_t batch)
   return tensor;
 }
 
+/** The offsets for the rows of a tensor (B, ...). */
+inline OptionalTensor offsets_of(JNIEnv* env, jlongArray offsets, const at::Tensor& rows) {
+  return offsets_of(env, offsets, rows.dim() == 0 ? 0 : rows.size(0));
+}
+
 /** A handle that the caller owns. */
 inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));

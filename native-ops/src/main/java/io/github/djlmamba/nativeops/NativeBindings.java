@@ -47,10 +47,11 @@ final class NativeBindings {
             long gate,
             long deltaBias,
             long initialState,
-            boolean deltaSoftplus);
+            boolean deltaSoftplus,
+            long[] offsets);
 
     static native long[] causalConv1d(
-            long x, long weight, long bias, long initialState, boolean silu);
+            long x, long weight, long bias, long initialState, boolean silu, long[] offsets);
 
     static native double adamStep(
             long[] parameters,

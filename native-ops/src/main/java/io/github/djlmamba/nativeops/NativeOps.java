@@ -18,6 +18,7 @@ import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ReducedPrecision;
 import io.github.djlmamba.ops.SelectiveScan;
 import java.util.List;
@@ -120,7 +121,8 @@ public final class NativeOps implements OpsProvider {
                         optionalHandle(op, "gate", scan.gate()),
                         optionalHandle(op, "deltaBias", scan.deltaBias()),
                         optionalHandle(op, "initialState", scan.initialState()),
-                        scan.deltaSoftplus());
+                        scan.deltaSoftplus(),
+                        offsets(scan.sequences()));
         NDArray[] results = arrays(op, scan.u(), handles);
         return new SelectiveScan.Result(results[0], results[1]);
     }
@@ -136,7 +138,8 @@ public final class NativeOps implements OpsProvider {
                         handle(op, "weight", convolution.weight()),
                         optionalHandle(op, "bias", convolution.bias()),
                         optionalHandle(op, "initialState", convolution.initialState()),
-                        convolution.silu());
+                        convolution.silu(),
+                        offsets(convolution.sequences()));
         NDArray[] results = arrays(op, convolution.x(), handles);
         return new CausalConv1d.Result(results[0], results[1]);
     }
@@ -174,6 +177,10 @@ public final class NativeOps implements OpsProvider {
             handles[i] = handle("Adam step", name, part.apply(slots.get(i)));
         }
         return handles;
+    }
+
+    private static long[] offsets(PackedSequences sequences) {
+        return sequences == null ? null : sequences.offsets();
     }
 
     static long optionalHandle(String op, String name, NDArray array) {
