@@ -21,15 +21,6 @@
 namespace djlmamba {
 namespace {
 
-std::string text_of(JNIEnv* env, jstring text) {
-  TORCH_CHECK_VALUE(text != nullptr, "a text is null");
-  const char* characters = env->GetStringUTFChars(text, nullptr);
-  check_pending(env);
-  std::string result(characters);
-  env->ReleaseStringUTFChars(text, characters);
-  return result;
-}
-
 jlongArray longs_of(JNIEnv* env, const benchmark::Nanoseconds& times) {
   const std::vector<jlong> values(times.begin(), times.end());
   jlongArray array = env->NewLongArray(static_cast<jsize>(values.size()));

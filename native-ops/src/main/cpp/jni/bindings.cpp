@@ -43,10 +43,6 @@ jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results)
   return array;
 }
 
-jstring string_of(JNIEnv* env, const std::string& text) {
-  return env->NewStringUTF(text.c_str());
-}
-
 }  // namespace
 }  // namespace djlmamba
 
@@ -60,15 +56,6 @@ JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_runni
 
 JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_instructionSet(JNIEnv* env, jclass) {
   return guarded(env, [&] { return string_of(env, instruction_set()); });
-}
-
-JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_linearChoice(JNIEnv* env, jclass) {
-  return guarded(env, [&] { return string_of(env, linear_choice()); });
-}
-
-JNIEXPORT jlong JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_linear(
-    JNIEnv* env, jclass, jlong input, jlong weight, jlong bias) {
-  return guarded(env, [&] { return handle_of(djlmamba::linear(tensor_of(input), tensor_of(weight), optional_of(bias))); });
 }
 
 JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_selectiveScan(

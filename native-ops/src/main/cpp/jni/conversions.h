@@ -106,6 +106,17 @@ inline OptionalTensor offsets_of(JNIEnv* env, jlongArray offsets, const at::Tens
   return offsets_of(env, offsets, rows.dim() == 0 ? 0 : rows.size(0));
 }
 
+inline jstring string_of(JNIEnv* env, const std::string& text) { return env->NewStringUTF(text.c_str()); }
+
+inline std::string text_of(JNIEnv* env, jstring text) {
+  TORCH_CHECK_VALUE(text != nullptr, "a text is null");
+  const char* characters = env->GetStringUTFChars(text, nullptr);
+  check_pending(env);
+  std::string result(characters);
+  env->ReleaseStringUTFChars(text, characters);
+  return result;
+}
+
 /** A handle that the caller owns. */
 inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));

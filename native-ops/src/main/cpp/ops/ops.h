@@ -24,11 +24,21 @@ namespace djlmamba {
 
 using OptionalTensor = std::optional<at::Tensor>;
 
-/** x (..., I), weight (O, I), bias (O) -> (..., O). */
+/**
+ * x (..., I), weight (O, I), bias (O) -> (..., O). In a stretch of BFloat16 (enter_precision) x is float or BFloat16, weight and bias are float, and
+ * the result is BFloat16; sums and the gradients of weight and bias are float.
+ */
 at::Tensor linear(const at::Tensor& input, const at::Tensor& weight, const OptionalTensor& bias);
 
-/** How linear computes the products of its forward and of its two gradients, as "aten" or "onednn" each. */
+/**
+ * How linear computes its output, the gradient of its input and that of its weight: "aten" or "onednn" each, with slashes between; then, after a comma,
+ * whether the first two convert to "float32" where BFloat16 is asked for or multiply in "bfloat16". DJLMAMBA_LINEAR forces it by the same text or a
+ * part of it.
+ */
 std::string linear_choice();
+
+/** Takes over an earlier choice, as far as it is known, can be had here and is not forced otherwise; returns whether all of it holds now. */
+bool repeat_linear_choice(const std::string& choice);
 
 /** a (M, K) times the transpose of b (N, K) by one of those two; undefined where this libtorch lacks it. Not differentiable. */
 at::Tensor linear_product(const std::string& implementation, const at::Tensor& a, const at::Tensor& b);

@@ -67,6 +67,28 @@ public interface OpsProvider {
     }
 
     /**
+     * Returns what this provider has chosen by timing, where results depend on it in their last
+     * digits. Another process may choose otherwise, unless {@link #repeatTimedChoice} is given this
+     * text there.
+     *
+     * @return the choice, as this provider words it; empty if nothing is chosen so
+     */
+    default String timedChoice() {
+        return "";
+    }
+
+    /**
+     * Makes an earlier choice again, for the whole process.
+     *
+     * @param choice what {@link #timedChoice} returned, perhaps in another process
+     * @return whether it holds now; false if it is unknown or not to be had here, or another one is
+     *     forced
+     */
+    default boolean repeatTimedChoice(String choice) {
+        return choice.isEmpty();
+    }
+
+    /**
      * Returns what this provider offers to compute in less than float32.
      *
      * @return the offer, or null for none

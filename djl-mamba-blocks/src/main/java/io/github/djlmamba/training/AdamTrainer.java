@@ -10,7 +10,9 @@ package io.github.djlmamba.training;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
@@ -19,12 +21,17 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.tracker.Tracker;
 import ai.djl.util.Pair;
 import io.github.djlmamba.ops.AdamStep;
+import io.github.djlmamba.ops.GradientMode;
+import io.github.djlmamba.ops.Precision;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.apiguardian.api.API;
 
 /**
@@ -61,6 +68,37 @@ public final class AdamTrainer extends Trainer {
      */
     public static Builder builder() {
         return new Builder();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDList forward(NDList input) {
+        return inPrecision(() -> super.forward(input));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDList forward(NDList data, NDList labels) {
+        return inPrecision(() -> super.forward(data, labels));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDList evaluate(NDList input) {
+        return inPrecision(() -> super.evaluate(input));
+    }
+
+    /** The loss is computed in float32 whatever the precision of the model. */
+    private NDList inPrecision(Supplier<NDList> forward) {
+        NDList outputs = settings.precision.within(forward);
+        if (settings.precision == Precision.FLOAT32) {
+            return outputs;
+        }
+        NDList single = new NDList();
+        for (NDArray output : outputs) {
+            single.add(Precision.isBfloat16(output) ? Precision.FLOAT32.cast(output) : output);
+        }
+        return single;
     }
 
     /**
@@ -138,6 +176,15 @@ public final class AdamTrainer extends Trainer {
     }
 
     /**
+     * Returns the precision of the forward pass.
+     *
+     * @return the precision
+     */
+    public Precision getPrecision() {
+        return settings.precision;
+    }
+
+    /**
      * Returns the parameters with their moments by their paths, made on first use. A parameter that
      * several blocks share stands under the first of its paths.
      *
@@ -172,10 +219,108 @@ public final class AdamTrainer extends Trainer {
                 settings.weightDecayed.test(parameter));
     }
 
-    /** Sets the number of completed steps, when a checkpoint is restored. */
-    void restoreSteps(long restored) {
-        steps = restored;
-        microBatches = 0;
+    /**
+     * Copies what the trainer carries from step to step.
+     *
+     * @param manager the manager of the copies
+     * @return the number of steps and the moments of every parameter
+     * @throws IllegalStateException if the model has no parameters, or one is not initialised
+     */
+    public OptimizerState getOptimizerState(NDManager manager) {
+        Map<String, OptimizerState.Moments> copies = new LinkedHashMap<>();
+        slots().forEach(
+                        (path, slot) ->
+                                copies.put(
+                                        path,
+                                        new OptimizerState.Moments(
+                                                copy(slot.firstMoment(), manager),
+                                                copy(slot.secondMoment(), manager))));
+        return new OptimizerState(steps, gradientNorm, copies);
+    }
+
+    private static NDArray copy(NDArray array, NDManager manager) {
+        NDArray copy = array.duplicate();
+        copy.attach(manager);
+        return copy;
+    }
+
+    /**
+     * Replaces what the trainer carries from step to step: the next step goes on from the given
+     * one. The arrays are copied.
+     *
+     * @param state the number of steps and the moments of every parameter
+     * @throws IllegalArgumentException if a parameter's moments are missing or have another shape
+     *     or type, or there are moments of no parameter; nothing is changed then
+     * @throws IllegalStateException if the trainer is inside of a step, the model has no
+     *     parameters, or one is not initialised
+     */
+    public void setOptimizerState(OptimizerState state) {
+        checkOptimizerState(state);
+        slots().forEach(
+                        (path, slot) -> {
+                            OptimizerState.Moments moments = state.moments().get(path);
+                            overwrite(slot.firstMoment(), moments.first());
+                            overwrite(slot.secondMoment(), moments.second());
+                        });
+        steps = state.steps();
+        gradientNorm = state.gradientNorm();
+    }
+
+    /** Makes the checks of {@link #setOptimizerState} alone. */
+    void checkOptimizerState(OptimizerState state) {
+        if (!isBetweenSteps()) {
+            throw new IllegalStateException(
+                    "the trainer is inside of a step, whose micro-batches would be lost; set the"
+                            + " state between steps");
+        }
+        slots().forEach(
+                        (path, slot) -> {
+                            OptimizerState.Moments moments = state.moments().get(path);
+                            if (moments == null) {
+                                throw new IllegalArgumentException(
+                                        "the state has no moments of the parameter " + path);
+                            }
+                            checkLike(slot.parameter(), "first", path, moments.first());
+                            checkLike(slot.parameter(), "second", path, moments.second());
+                        });
+        Set<String> others = new TreeSet<>(state.moments().keySet());
+        others.removeAll(slots().keySet());
+        if (!others.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "the state has moments of "
+                            + others.iterator().next()
+                            + ", but the model has no such parameter");
+        }
+    }
+
+    private static void checkLike(NDArray parameter, String which, String path, NDArray moment) {
+        if (moment == null
+                || !moment.getShape().equals(parameter.getShape())
+                || moment.getDataType() != parameter.getDataType()) {
+            throw new IllegalArgumentException(
+                    "the "
+                            + which
+                            + " moment of "
+                            + path
+                            + " is "
+                            + (moment == null
+                                    ? "missing"
+                                    : moment.getDataType() + " of shape " + moment.getShape())
+                            + "; expected "
+                            + parameter.getDataType()
+                            + " of shape "
+                            + parameter.getShape());
+        }
+    }
+
+    /** Writes an array's values over those of another, in place. */
+    static void overwrite(NDArray target, NDArray source) {
+        // Not copyTo, which would hand the target memory of the JVM.
+        GradientMode.off(
+                () -> {
+                    target.set(new NDIndex("..."), source);
+                    return target;
+                });
     }
 
     /** Builds an {@link AdamTrainer}. */
@@ -191,6 +336,7 @@ public final class AdamTrainer extends Trainer {
         private boolean decoupled = true;
         private double maxGradientNorm;
         private int microBatches = 1;
+        private Precision precision = Precision.FLOAT32;
         private Predicate<Parameter> weightDecayed =
                 parameter -> parameter.getType() == Parameter.Type.WEIGHT;
 
@@ -298,6 +444,19 @@ public final class AdamTrainer extends Trainer {
          */
         public Builder optMicroBatches(int newMicroBatches) {
             microBatches = newMicroBatches;
+            return this;
+        }
+
+        /**
+         * Sets the precision of the forward pass, and so of its activations' gradients. Parameters,
+         * their gradients, the moments and the loss stay float32: what the model returns in
+         * bfloat16 is converted before the loss sees it.
+         *
+         * @param newPrecision the precision, float32 by default
+         * @return this builder
+         */
+        public Builder optPrecision(Precision newPrecision) {
+            precision = Objects.requireNonNull(newPrecision, "precision");
             return this;
         }
 

@@ -13,6 +13,8 @@ import ai.djl.training.listener.TrainingListenerAdapter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.function.LongFunction;
 import org.apiguardian.api.API;
 
 /**
@@ -28,6 +30,7 @@ public final class CheckpointListener extends TrainingListenerAdapter {
 
     private final Path file;
     private final long interval;
+    private final LongFunction<Map<String, String>> notes;
     private long saved;
 
     /**
@@ -38,11 +41,24 @@ public final class CheckpointListener extends TrainingListenerAdapter {
      * @throws IllegalArgumentException if the interval is not positive
      */
     public CheckpointListener(Path file, long interval) {
+        this(file, interval, steps -> Map.of());
+    }
+
+    /**
+     * Creates a listener that stores notes of the caller in each checkpoint.
+     *
+     * @param file the checkpoint's file, replaced each time
+     * @param interval the number of steps between two checkpoints
+     * @param notes gives the notes, by the number of completed steps
+     * @throws IllegalArgumentException if the interval is not positive
+     */
+    public CheckpointListener(Path file, long interval, LongFunction<Map<String, String>> notes) {
         if (interval < 1) {
             throw new IllegalArgumentException("interval is " + interval + "; expected at least 1");
         }
         this.file = file;
         this.interval = interval;
+        this.notes = notes;
     }
 
     /** {@inheritDoc} */
@@ -65,7 +81,7 @@ public final class CheckpointListener extends TrainingListenerAdapter {
 
     private void save(AdamTrainer trainer) {
         try {
-            TrainingCheckpoint.save(trainer, file);
+            TrainingCheckpoint.save(trainer, file, notes.apply(trainer.getSteps()));
             saved = trainer.getSteps();
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write the checkpoint " + file, e);

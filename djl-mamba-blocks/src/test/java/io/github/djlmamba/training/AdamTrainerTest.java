@@ -10,6 +10,7 @@ package io.github.djlmamba.training;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -34,6 +35,9 @@ import ai.djl.translate.TranslateException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -117,6 +121,102 @@ class AdamTrainerTest {
         }
         try (var files = Files.list(file.getParent())) {
             assertEquals(1, files.count());
+        }
+    }
+
+    @Test
+    void optimizerStateCanBeReadAndWritten() {
+        try (Model model = newModel();
+                AdamTrainer trainer = newTrainer(model, b -> {});
+                Model other = newModel();
+                AdamTrainer otherTrainer = newTrainer(other, b -> {});
+                NDManager scope = NDManager.newBaseManager()) {
+            assertEquals(0, trainer.getOptimizerState(scope).steps());
+            assertTrue(Double.isNaN(trainer.getOptimizerState(scope).gradientNorm()));
+            for (int step = 0; step < 3; step++) {
+                train(trainer, numbers(step, 4 * FEATURES), 4);
+            }
+            OptimizerState state = trainer.getOptimizerState(scope);
+            assertEquals(3, state.steps());
+            assertEquals(trainer.getGradientNorm(), state.gradientNorm());
+            assertEquals(
+                    model.getBlock().getParameters().keys(), List.copyOf(state.moments().keySet()));
+            float[] before = flat(state);
+
+            // Copies: neither a later step nor a change of theirs reaches the other.
+            train(trainer, numbers(3, 4 * FEATURES), 4);
+            assertArrayEquals(before, flat(state));
+            float[] after = flat(trainer.getOptimizerState(scope));
+            assertFalse(java.util.Arrays.equals(before, after));
+            state.moments().values().iterator().next().first().addi(1);
+            assertArrayEquals(after, flat(trainer.getOptimizerState(scope)));
+
+            state = trainer.getOptimizerState(scope);
+            otherTrainer.setOptimizerState(state);
+            assertEquals(4, otherTrainer.getSteps());
+            assertEquals(trainer.getGradientNorm(), otherTrainer.getGradientNorm());
+            assertArrayEquals(after, flat(otherTrainer.getOptimizerState(scope)));
+            for (int i = 0; i < model.getBlock().getParameters().size(); i++) {
+                AdamTrainer.overwrite(
+                        other.getBlock().getParameters().valueAt(i).getArray(),
+                        model.getBlock().getParameters().valueAt(i).getArray());
+            }
+            train(trainer, numbers(4, 4 * FEATURES), 4);
+            train(otherTrainer, numbers(4, 4 * FEATURES), 4);
+            assertArrayEquals(parameters(model), parameters(other));
+        }
+    }
+
+    @Test
+    void optimizerStateThatDoesNotFitChangesNothing() {
+        try (Model model = newModel();
+                AdamTrainer trainer = newTrainer(model, b -> b.optMicroBatches(2));
+                NDManager scope = NDManager.newBaseManager()) {
+            train(trainer, numbers(1, 4 * FEATURES), 4);
+            train(trainer, numbers(2, 4 * FEATURES), 4);
+            OptimizerState state = trainer.getOptimizerState(scope);
+            float[] before = flat(state);
+            String path = model.getBlock().getParameters().keyAt(1);
+            Map<String, OptimizerState.Moments> moments = new LinkedHashMap<>(state.moments());
+            moments.remove(path);
+            assertRefused(trainer, "no moments of the parameter " + path, moments);
+            moments.put(path, new OptimizerState.Moments(scope.ones(new Shape(8)), null));
+            assertRefused(trainer, "second moment of " + path + " is missing", moments);
+            moments.put(
+                    path,
+                    new OptimizerState.Moments(scope.ones(new Shape(7)), scope.ones(new Shape(8))));
+            assertRefused(trainer, "expected float32 of shape (8)", moments);
+            moments.putAll(state.moments());
+            moments.put("other", state.moments().get(path));
+            assertRefused(trainer, "other, but the model has no such parameter", moments);
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> new OptimizerState(-1, 0, state.moments()));
+            assertArrayEquals(before, flat(trainer.getOptimizerState(scope)));
+            assertEquals(1, trainer.getSteps());
+            train(trainer, numbers(3, 4 * FEATURES), 4);
+            assertThrows(IllegalStateException.class, () -> trainer.setOptimizerState(state));
+        }
+    }
+
+    private static void assertRefused(
+            AdamTrainer trainer, String part, Map<String, OptimizerState.Moments> moments) {
+        assertMessage(
+                part, () -> trainer.setOptimizerState(new OptimizerState(5, Double.NaN, moments)));
+    }
+
+    @Test
+    void checkpointsKeepNotes() throws IOException, MalformedModelException {
+        Path file = folder.resolve("notes.safetensors");
+        Map<String, String> notes = Map.of("a note", "\u00e4 \" 7", "another", "");
+        try (Model model = newModel();
+                AdamTrainer trainer = newTrainer(model, b -> {})) {
+            TrainingCheckpoint.save(trainer, file, notes);
+            assertEquals(notes, TrainingCheckpoint.notes(file));
+            assertEquals(notes, TrainingCheckpoint.restore(trainer, file));
+            Path again = folder.resolve("again.safetensors");
+            TrainingCheckpoint.save(trainer, again, notes);
+            assertArrayEquals(Files.readAllBytes(file), Files.readAllBytes(again));
         }
     }
 
@@ -274,6 +374,18 @@ class AdamTrainerTest {
 
     private static double loss(AdamTrainer trainer, NDArray x, NDArray y) {
         return trainer.evaluate(new NDList(x)).singletonOrThrow().sub(y).square().mean().getFloat();
+    }
+
+    private static float[] flat(OptimizerState state) {
+        NDList flat = new NDList();
+        state.moments()
+                .values()
+                .forEach(
+                        moments -> {
+                            flat.add(moments.first().flatten());
+                            flat.add(moments.second().flatten());
+                        });
+        return ai.djl.ndarray.NDArrays.concat(flat).toFloatArray();
     }
 
     private static float[] parameters(Model model) {

@@ -26,6 +26,9 @@ final class NativeBindings {
     /** Returns how the products of linear's output and gradients are computed. */
     static native String linearChoice();
 
+    /** Takes over such a choice; returns whether it holds now. */
+    static native boolean repeatLinearChoice(String choice);
+
     /** Switches the calling thread to bfloat16 or float32; returns what leavePrecision needs. */
     static native long enterPrecision(boolean bfloat16);
 

@@ -94,6 +94,21 @@ public final class NativeOps implements OpsProvider {
 
     /** {@inheritDoc} */
     @Override
+    public String timedChoice() {
+        NativeLibrary.require();
+        return "linear=" + NativeBindings.linearChoice();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public boolean repeatTimedChoice(String choice) {
+        NativeLibrary.require();
+        return choice.startsWith("linear=")
+                && NativeBindings.repeatLinearChoice(choice.substring("linear=".length()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
     public NDArray linear(Linear linear) {
         NativeLibrary.require();
         return array(

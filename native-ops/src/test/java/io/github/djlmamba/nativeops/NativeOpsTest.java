@@ -85,7 +85,8 @@ class NativeOpsTest {
                 description.matches(
                         "native: C\\+\\+ ops on libtorch \\d+\\.\\d+\\.\\d+, instruction set"
                                 + " (baseline|avx2|avx512), linear by"
-                                + " ((aten|onednn)/){2}(aten|onednn)"),
+                                + " ((aten|onednn)/){2}(aten|onednn)"
+                                + ",(float32|bfloat16)/(float32|bfloat16)"),
                 description);
     }
 

@@ -20,6 +20,7 @@ import ai.djl.util.PairList;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.ops.GradientMode;
+import io.github.djlmamba.ops.Precision;
 import org.apiguardian.api.API;
 
 /**
@@ -104,13 +105,17 @@ public final class InContextLearner extends AbstractBlock {
         }
         NDArray tokens =
                 NDArrays.stack(new NDList(xs, ys), 2).reshape(batch, 2 * points, shape.get(2));
-        NDArray hidden = readIn.project(parameterStore, tokens, training);
+        // In every precision the residual stream and the predictions are float32.
+        NDArray hidden =
+                Precision.FLOAT32.within(() -> readIn.project(parameterStore, tokens, training));
         hidden = stack.forward(parameterStore, new NDList(hidden), training).singletonOrThrow();
         // The odd tokens are ys, after which nothing is predicted.
         NDArray atXs =
                 hidden.reshape(batch, points, 2L * settings.modelSize())
                         .get(":, :, :{}", settings.modelSize());
-        return new NDList(readOut.project(parameterStore, atXs, training).squeeze(2));
+        NDArray predictions =
+                Precision.FLOAT32.within(() -> readOut.project(parameterStore, atXs, training));
+        return new NDList(predictions.squeeze(2));
     }
 
     /** {@inheritDoc} */

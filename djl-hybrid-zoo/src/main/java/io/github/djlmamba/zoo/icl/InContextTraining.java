@@ -16,6 +16,7 @@ import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.EasyTrain;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.translate.TranslateException;
+import ai.djl.util.JsonUtils;
 import io.github.djlmamba.icl.IclDataset;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.training.AdamTrainer;
@@ -26,7 +27,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apiguardian.api.API;
 
 /**
@@ -35,8 +38,9 @@ import org.apiguardian.api.API;
  * positions, a curriculum over dimensions and points.
  *
  * <p>The folder of a run holds {@value #CHECKPOINT}, {@value #HISTORY} and, at its end, the model.
- * Prompts are a function of seed and step alone, so a run that resumes from its checkpoint gives
- * what it would have given without the break. Not thread safe.
+ * Prompts are a function of seed and step alone, and nothing else is drawn, so a run that resumes
+ * from its checkpoint gives what it would have given without the break, to the last bit on the same
+ * machine with as many threads. Not thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class InContextTraining {
@@ -46,6 +50,8 @@ public final class InContextTraining {
 
     /** The file of a run's losses. */
     public static final String HISTORY = "history.csv";
+
+    private static final String SETTINGS = "settings";
 
     private final InContextTrainingSettings settings;
     private final Path folder;
@@ -73,6 +79,7 @@ public final class InContextTraining {
      * @throws IOException if a file cannot be read or written, or the folder holds a run that is
      *     not to be resumed
      * @throws MalformedModelException if the checkpoint is damaged or of another model
+     * @throws IllegalArgumentException if the run began with other data or in another precision
      * @throws TranslateException if DJL's training loop fails
      */
     public TrainingHistory run(boolean resume)
@@ -83,6 +90,9 @@ public final class InContextTraining {
             throw new IOException(
                     folder + " holds a run already: resume it, or name another folder");
         }
+        if (restore) {
+            checkContinues(checkpoint);
+        }
         Files.createDirectories(folder);
         IclTask task = settings.newTask();
         Engine.getEngine("PyTorch").setRandomSeed(Math.toIntExact(settings.seed() & 0x7fffffff));
@@ -91,7 +101,11 @@ public final class InContextTraining {
             TrainingHistory history = new TrainingHistory(folder.resolve(HISTORY));
             List<TrainingListener> all = new ArrayList<>(listeners);
             all.add(history);
-            all.add(new CheckpointListener(checkpoint, settings.checkpointInterval()));
+            all.add(
+                    new CheckpointListener(
+                            checkpoint,
+                            settings.checkpointInterval(),
+                            steps -> notes(history, steps)));
             DefaultTrainingConfig config =
                     new DefaultTrainingConfig(new MeanSquaredError())
                             .addTrainingListeners(all.toArray(TrainingListener[]::new));
@@ -99,10 +113,11 @@ public final class InContextTraining {
                 trainer.initialize(
                         new Shape(settings.batch(), task.points(), task.dims()),
                         new Shape(settings.batch(), task.points()));
+                Map<String, String> notes = Map.of();
                 if (restore) {
-                    TrainingCheckpoint.restore(trainer, checkpoint);
+                    notes = TrainingCheckpoint.restore(trainer, checkpoint);
                 }
-                history.resumeAt(trainer.getSteps());
+                history.resumeAt(trainer.getSteps(), notes);
                 if (trainer.getSteps() < settings.steps()) {
                     EasyTrain.fit(trainer, 1, newDataset(task, trainer.getSteps()), null);
                 }
@@ -112,12 +127,28 @@ public final class InContextTraining {
         }
     }
 
+    private void checkContinues(Path checkpoint) throws IOException, MalformedModelException {
+        String begun = TrainingCheckpoint.notes(checkpoint).get(SETTINGS);
+        if (begun == null) {
+            throw new MalformedModelException(
+                    checkpoint + " is not of a run like this: it does not name its settings");
+        }
+        settings.checkContinues(JsonUtils.GSON.fromJson(begun, InContextTrainingSettings.class));
+    }
+
+    private Map<String, String> notes(TrainingHistory history, long steps) {
+        Map<String, String> notes = new HashMap<>(history.notes(steps));
+        notes.put(SETTINGS, JsonUtils.GSON.toJson(settings));
+        return notes;
+    }
+
     private AdamTrainer newTrainer(Model model, DefaultTrainingConfig config) {
         return AdamTrainer.builder()
                 .setModel(model)
                 .setTrainingConfig(config)
                 .setLearningRate(settings.learningRateSchedule())
                 .optMaxGradientNorm(settings.maxGradientNorm())
+                .optPrecision(settings.precision())
                 .build();
     }
 

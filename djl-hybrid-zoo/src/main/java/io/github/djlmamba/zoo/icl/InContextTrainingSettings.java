@@ -14,6 +14,7 @@ import ai.djl.training.tracker.WarmUpTracker;
 import io.github.djlmamba.icl.Curriculum;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.icl.task.IclTasks;
+import io.github.djlmamba.ops.Precision;
 import org.apiguardian.api.API;
 
 /**
@@ -30,6 +31,8 @@ import org.apiguardian.api.API;
  * @param maxGradientNorm the global norm that gradients are clipped to; 0 for no clipping
  * @param seed the seed of the prompts and of the initial parameters
  * @param checkpointInterval the steps between two checkpoints
+ * @param precision the precision of the forward pass; null, as in records of runs before there was
+ *     a choice, for float32
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record InContextTrainingSettings(
@@ -42,7 +45,8 @@ public record InContextTrainingSettings(
         int warmUpSteps,
         double maxGradientNorm,
         long seed,
-        long checkpointInterval) {
+        long checkpointInterval,
+        Precision precision) {
 
     /** The share of a run over which the curriculum grows: the study's 30,000 of 500,001 steps. */
     private static final double CURRICULUM_SHARE = 0.06;
@@ -53,6 +57,7 @@ public record InContextTrainingSettings(
      * @throws IllegalArgumentException if one is out of its range
      */
     public InContextTrainingSettings {
+        precision = precision == null ? Precision.FLOAT32 : precision;
         require(steps >= 1 && steps <= Integer.MAX_VALUE, "steps", steps, "1 to 2^31 - 1");
         require(batch >= 1, "batch", batch, "at least 1");
         require(
@@ -128,6 +133,35 @@ public record InContextTrainingSettings(
                 .optWarmUpSteps(warmUpSteps)
                 .optWarmUpMode(WarmUpTracker.Mode.LINEAR)
                 .build();
+    }
+
+    /**
+     * Checks that a run with these settings may go on from where another one stopped: what they
+     * train, on which data, and in which precision must be the same. The number of steps and how
+     * they go on from there may be others, though the run then equals no uninterrupted one.
+     *
+     * @param begun the settings that the run began with
+     * @throws IllegalArgumentException if it may not
+     */
+    void checkContinues(InContextTrainingSettings begun) {
+        requireSame("model", begun.model, model);
+        requireSame("task", begun.task, task);
+        requireSame("batch", begun.batch, batch);
+        requireSame("seed", begun.seed, seed);
+        requireSame("precision", begun.precision, precision);
+    }
+
+    private static void requireSame(String name, Object begun, Object now) {
+        if (!begun.equals(now)) {
+            throw new IllegalArgumentException(
+                    "the run began with "
+                            + name
+                            + " "
+                            + begun
+                            + " but is to go on with "
+                            + now
+                            + "; give the same, or begin another run");
+        }
     }
 
     private static void require(boolean holds, String name, Object value, String expected) {

@@ -14,14 +14,17 @@ import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.training.AdamTrainer;
+import io.github.djlmamba.training.AtomicFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.apiguardian.api.API;
 
 /**
@@ -34,12 +37,16 @@ public final class TrainingHistory extends TrainingListenerAdapter {
     /** The number of steps that each entry is a mean over. */
     public static final int INTERVAL = 100;
 
+    private static final String SUM = "history.sum";
+    private static final String COUNT = "history.count";
     private static final String HEADING = "step,loss,gradient_norm,learning_rate,seconds";
 
     private final Path file;
     private final List<Entry> entries = new ArrayList<>();
     private double sum;
     private int count;
+    private double latest;
+    private long latestStep;
     private double secondsBefore;
     private long start = System.nanoTime();
 
@@ -65,11 +72,25 @@ public final class TrainingHistory extends TrainingListenerAdapter {
         return secondsBefore + (System.nanoTime() - start) / 1e9;
     }
 
+    /**
+     * Returns what a run needs, beside the entries, to go on after the given number of steps: the
+     * sum of the losses since the last entry.
+     */
+    Map<String, String> notes(long steps) {
+        if (latestStep <= steps) {
+            takeLatest();
+        }
+        return Map.of(SUM, Double.toString(sum), COUNT, Integer.toString(count));
+    }
+
     /** Keeps the entries of an earlier part of the run up to the step that it goes on from. */
-    void resumeAt(long steps) throws IOException {
+    void resumeAt(long steps, Map<String, String> notes) throws IOException {
+        sum = Double.parseDouble(notes.getOrDefault(SUM, "0"));
+        count = Integer.parseInt(notes.getOrDefault(COUNT, "0"));
+        latestStep = 0;
         List<String> kept = new ArrayList<>(List.of(HEADING));
         if (steps > 0 && Files.exists(file)) {
-            for (String line : Files.readAllLines(file)) {
+            for (String line : wholeLines(Files.readString(file))) {
                 if (!line.equals(HEADING)) {
                     Entry entry = Entry.parse(line);
                     if (entry.step <= steps) {
@@ -80,28 +101,46 @@ public final class TrainingHistory extends TrainingListenerAdapter {
                 }
             }
         }
-        Files.write(file, kept);
+        String text = String.join("\n", kept) + "\n";
+        AtomicFile.write(file, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
         start = System.nanoTime();
+    }
+
+    /**
+     * Adds the latest loss to the sum, which begins again after each entry. It is kept apart until
+     * its step is completed: the listener runs before that, and a checkpoint may come in between.
+     */
+    private void takeLatest() {
+        if (latestStep % INTERVAL != 0) {
+            sum += latest;
+            count++;
+        } else if (latestStep > 0) {
+            sum = 0;
+            count = 0;
+        }
+        latestStep = 0;
+    }
+
+    /** The lines up to the last line feed: a run that was killed may have left half a line. */
+    private static List<String> wholeLines(String text) {
+        return text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
     }
 
     /** {@inheritDoc} */
     @Override
     public void onTrainingBatch(Trainer trainer, BatchData batchData) {
         AdamTrainer adamTrainer = (AdamTrainer) trainer;
-        sum += loss(trainer, batchData);
-        count++;
-        // The listener runs before the step that the batch belongs to.
-        long step = adamTrainer.getSteps() + 1;
-        if (step % INTERVAL == 0) {
+        takeLatest();
+        latest = loss(trainer, batchData);
+        latestStep = adamTrainer.getSteps() + 1;
+        if (latestStep % INTERVAL == 0) {
             Entry entry =
                     new Entry(
-                            step,
-                            sum / count,
+                            latestStep,
+                            (sum + latest) / (count + 1),
                             adamTrainer.getGradientNorm(),
                             adamTrainer.learningRate(),
                             seconds());
-            sum = 0;
-            count = 0;
             entries.add(entry);
             try {
                 Files.writeString(file, entry.line() + "\n", StandardOpenOption.APPEND);

@@ -10,13 +10,16 @@ package io.github.djlmamba.zoo.icl;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.tracker.Tracker;
+import ai.djl.util.JsonUtils;
 import io.github.djlmamba.icl.Curriculum;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AdamTrainer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -69,7 +72,47 @@ class InContextTrainingTest {
                 Files.readAllBytes(broken.resolve(InContextModels.PARAMETERS)));
         List<String> expected = losses(whole);
         assertEquals(2, expected.size());
-        assertEquals(expected.get(0), losses(broken).get(0));
+        assertEquals(expected, losses(broken));
+    }
+
+    @Test
+    void aRunGoesOnWithWhatItBeganWith() throws Exception {
+        InContextTrainingSettings settings = settings("mamba", 40, 1e-3);
+        assertThrows(
+                IllegalStateException.class,
+                () -> new InContextTraining(settings, folder, new Failure(30)).run(false));
+        byte[] checkpoint = Files.readAllBytes(folder.resolve(InContextTraining.CHECKPOINT));
+        InContextTrainingSettings other =
+                new InContextTrainingSettings(
+                        settings.model(),
+                        settings.task(),
+                        settings.steps(),
+                        settings.batch(),
+                        settings.learningRate(),
+                        settings.finalLearningRate(),
+                        settings.warmUpSteps(),
+                        settings.maxGradientNorm(),
+                        settings.seed(),
+                        settings.checkpointInterval(),
+                        Precision.BFLOAT16);
+        IllegalArgumentException e =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> new InContextTraining(other, folder).run(true));
+        assertTrue(
+                e.getMessage().contains("precision float32 but is to go on with bfloat16"),
+                e.getMessage());
+        assertArrayEquals(
+                checkpoint, Files.readAllBytes(folder.resolve(InContextTraining.CHECKPOINT)));
+        new InContextTraining(settings, folder).run(true);
+    }
+
+    @Test
+    void recordsBeforeThereWasAChoiceOfPrecisionAreReadAsFloat32() {
+        InContextTrainingSettings settings = settings("mamba", 100, 1e-3);
+        String json = JsonUtils.GSON.toJson(settings).replace(",\"precision\":\"FLOAT32\"", "");
+        assertFalse(json.contains("precision"), json);
+        assertEquals(settings, JsonUtils.GSON.fromJson(json, InContextTrainingSettings.class));
     }
 
     @Test
@@ -95,7 +138,8 @@ class InContextTrainingTest {
                         0,
                         10,
                         0,
-                        1000);
+                        1000,
+                        Precision.FLOAT32);
         Curriculum curriculum = settings.curriculum(settings.newTask());
         Curriculum studys = Curriculum.linearRegression();
         for (long step = 0; step < 40_000; step += 500) {
@@ -131,7 +175,8 @@ class InContextTrainingTest {
                 20,
                 1,
                 3,
-                50);
+                50,
+                Precision.FLOAT32);
     }
 
     private static List<String> losses(Path run) throws IOException {

@@ -95,7 +95,9 @@ public final class BenchmarkTable {
         if (name.equals("exp2") || name.startsWith("selective_scan")) {
             return "Gexp/s";
         }
-        if (name.startsWith("gemm") || name.startsWith("linear")) {
+        if (name.startsWith("gemm")
+                || name.startsWith("linear")
+                || name.startsWith("state_space_dual ")) {
             return "GFLOP/s";
         }
         return name.endsWith("training step") ? "steps/s" : "GB/s";
@@ -129,6 +131,9 @@ public final class BenchmarkTable {
             }
             addRatio(
                     ratios, "reference / native", result, find(results, result, name, true), false);
+            if (result.shape().endsWith(OpBenchmark.BFLOAT16)) {
+                addRatio(ratios, "float32 / bfloat16", result, inFloat32(results, result), false);
+            }
         }
         return ratios;
     }
@@ -155,13 +160,27 @@ public final class BenchmarkTable {
     private static BenchmarkResult find(
             List<BenchmarkResult> results, BenchmarkResult like, String name, boolean reference) {
         String provider = reference ? ReferenceOps.NAME : NativeOps.NAME;
+        return find(results, name, provider, like.shape(), like.threads());
+    }
+
+    private static BenchmarkResult inFloat32(List<BenchmarkResult> results, BenchmarkResult like) {
+        String shape = like.shape().replace(OpBenchmark.BFLOAT16, "");
+        return find(results, like.name(), like.provider(), shape, like.threads());
+    }
+
+    private static BenchmarkResult find(
+            List<BenchmarkResult> results,
+            String name,
+            String provider,
+            String shape,
+            int threads) {
         return results.stream()
                 .filter(
                         result ->
                                 result.name().equals(name)
                                         && result.provider().equals(provider)
-                                        && result.shape().equals(like.shape())
-                                        && result.threads() == like.threads())
+                                        && result.shape().equals(shape)
+                                        && result.threads() == threads)
                 .findFirst()
                 .orElse(null);
     }

@@ -31,6 +31,11 @@ interface BenchmarkedOp {
     /** Makes random inputs of the op, all of which are there, in the given manager. */
     NDList newInputs(NDManager manager, DataType type);
 
+    /**
+     * Returns whether an input is an activation, which is bfloat16 where the op is timed in that.
+     */
+    boolean isActivation(int index);
+
     /** Returns the shape of the output. */
     Shape outputShape();
 
@@ -39,9 +44,11 @@ interface BenchmarkedOp {
 
     /**
      * Times the op called from C++, in nanoseconds: forward, or backward where there is an output
-     * gradient.
+     * gradient. Empty for an op that is not timed so.
      */
-    long[] timeNative(NDList inputs, NDArray outputGradient, int repetitions);
+    default long[] timeNative(NDList inputs, NDArray outputGradient, int repetitions) {
+        return new long[0];
+    }
 
     /** Returns what the machine is timed at beside the op. */
     List<MachineLoad> loads(NDList inputs, NDArray outputGradient);

@@ -57,6 +57,11 @@ record ConvolutionOp(long batch, long length, long channels, long width) impleme
     }
 
     @Override
+    public boolean isActivation(int index) {
+        return index == 0;
+    }
+
+    @Override
     public Shape outputShape() {
         return new Shape(batch, length, channels);
     }

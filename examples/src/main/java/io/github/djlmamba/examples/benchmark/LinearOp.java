@@ -60,6 +60,11 @@ record LinearOp(long rows, long inputSize, long outputSize) implements Benchmark
     }
 
     @Override
+    public boolean isActivation(int index) {
+        return index == 0;
+    }
+
+    @Override
     public Shape outputShape() {
         return new Shape(rows, outputSize);
     }

@@ -18,6 +18,7 @@ import io.github.djlmamba.nativeops.NativeBenchmarks;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.IntFunction;
 
 /**
@@ -68,6 +69,25 @@ record MachineLoad(
                 threads -> 2 * bytes / 1e9,
                 repetitions -> NativeBenchmarks.copy(bytes, repetitions),
                 CHECKED_BY_TIMING);
+    }
+
+    /** Products of the size of a language model's layer, for the best rate that products reach. */
+    static List<MachineLoad> products(NDManager manager) {
+        return products(
+                "gemm",
+                manager.randomUniform(-1, 1, new Shape(2048, 768), DataType.FLOAT32),
+                manager.randomUniform(-1, 1, new Shape(3072, 768), DataType.FLOAT32));
+    }
+
+    /** Returns the work that the fastest of some loads does in a millisecond. */
+    static double bestPerMs(int threads, Map<MachineLoad, Times> rates) {
+        return rates.entrySet().stream()
+                .mapToDouble(
+                        rate ->
+                                rate.getKey().work().apply(threads)
+                                        / rate.getValue().undisturbedMs())
+                .max()
+                .orElseThrow();
     }
 
     /** a (M, K) times the transpose of b (N, K), by each implementation that there is. */

@@ -15,6 +15,7 @@ import ai.djl.ndarray.types.DataType;
 import io.github.djlmamba.nativeops.NativeOps;
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.ops.OpsProviders;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ops.ReferenceOps;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,7 +23,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Times a differentiable op in float32 beside what bounds it.
+ * Times a differentiable op beside what bounds it.
  *
  * <p>Forward is the call from Java, its checks and the release of its results included, with
  * nothing recorded. Backward is autograd's call alone, to fresh leaves in place of all inputs; the
@@ -30,17 +31,30 @@ import java.util.Map;
  * costs. Thread safe; but it forces ops providers, which concerns the whole process.
  *
  * @param op the op at its sizes
+ * @param precision that of the activations
  * @param reference whether to time the reference ops too
  */
-record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
+record OpBenchmark(BenchmarkedOp op, Precision precision, boolean reference) implements Benchmark {
+
+    /** What the shape ends in where activations are bfloat16. */
+    static final String BFLOAT16 = " BF16";
 
     private static final String FORWARD = " forward";
     private static final String BACKWARD = " backward";
     private static final String IN_CPP = " (C++)";
 
+    /** As how large a part of the largest value the activations may be off. */
+    private double tolerance() {
+        return precision == Precision.FLOAT32 ? 1e-4 : 2e-2;
+    }
+
+    private String shape() {
+        return precision == Precision.FLOAT32 ? op.shape() : op.shape() + BFLOAT16;
+    }
+
     @Override
     public String title() {
-        return op.name() + ' ' + op.shape();
+        return op.name() + ' ' + shape();
     }
 
     /**
@@ -53,26 +67,33 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
             BenchmarkedOp reduced = op.reduced();
             NDList exact = reduced.newInputs(manager, DataType.FLOAT64);
             NDArray gradient = newOutputGradient(reduced, exact);
-            NDList expected = outputAndGradients(reduced, exact, gradient, ReferenceOps.NAME);
+            NDList expected =
+                    outputAndGradients(
+                            reduced, Precision.FLOAT32, exact, gradient, ReferenceOps.NAME);
             Agreement.check(
                     title() + " in double",
                     expected,
-                    outputAndGradients(reduced, exact, gradient, NativeOps.NAME),
+                    outputAndGradients(reduced, Precision.FLOAT32, exact, gradient, NativeOps.NAME),
                     1e-9);
             NDList single = new NDList(exact.stream().map(OpBenchmark::single).toList());
             Agreement.check(
-                    title() + " in float",
+                    title() + " at reduced sizes",
                     expected,
-                    outputAndGradients(reduced, single, single(gradient), NativeOps.NAME),
-                    1e-4);
+                    outputAndGradients(
+                            reduced,
+                            precision,
+                            timed(single),
+                            precision.cast(single(gradient)),
+                            NativeOps.NAME),
+                    tolerance());
         }
         try (NDManager manager = parent.newSubManager()) {
             NDList inputs = op.newInputs(manager, DataType.FLOAT32);
             Agreement.check(
                     title(),
-                    forward(op, inputs, ReferenceOps.NAME),
-                    forward(op, inputs, NativeOps.NAME),
-                    1e-4);
+                    forward(inputs, ReferenceOps.NAME),
+                    forward(timed(inputs), NativeOps.NAME),
+                    tolerance());
             op.loads(inputs, newOutputGradient(op, inputs)).forEach(load -> load.check().run());
         }
     }
@@ -87,24 +108,42 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
                 .randomUniform(-1, 1, op.outputShape(), inputs.get(0).getDataType());
     }
 
-    private static NDList forward(BenchmarkedOp op, NDList inputs, String provider) {
+    /** Returns the inputs with the activations in the precision that is timed. */
+    private NDList timed(NDList inputs) {
+        NDList timed = new NDList();
+        for (int i = 0; i < inputs.size(); i++) {
+            timed.add(op.isActivation(i) ? precision.cast(inputs.get(i)) : inputs.get(i));
+        }
+        return timed;
+    }
+
+    private NDList forward(NDList inputs, String provider) {
         OpsProviders.force(provider);
         try {
-            return GradientMode.off(() -> op.run(inputs));
+            NDList results = GradientMode.off(() -> precision.within(() -> op.run(inputs)));
+            return new NDList(results.stream().map(OpBenchmark::plain).toList());
         } finally {
             OpsProviders.force(null);
         }
     }
 
+    private static NDArray plain(NDArray array) {
+        return Precision.isBfloat16(array) ? Precision.FLOAT32.cast(array) : array;
+    }
+
     private static NDList outputAndGradients(
-            BenchmarkedOp op, NDList inputs, NDArray outputGradient, String provider) {
+            BenchmarkedOp op,
+            Precision precision,
+            NDList inputs,
+            NDArray outputGradient,
+            String provider) {
         OpsProviders.force(provider);
-        try (RecordedCall call = new RecordedCall(op, inputs)) {
+        try (RecordedCall call = new RecordedCall(op, precision, inputs)) {
             call.backward(outputGradient);
             NDList results = new NDList(call.output()).addAll(call.gradients());
             NDList copies = new NDList();
             for (NDArray result : results) {
-                NDArray copy = result.stopGradient().duplicate();
+                NDArray copy = plain(result.stopGradient()).duplicate();
                 copy.attach(inputs.get(0).getManager());
                 copies.add(copy);
             }
@@ -117,25 +156,31 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
     @Override
     public List<BenchmarkResult> run(NDManager parent, int threads, Benchmark.Efforts efforts) {
         try (NDManager manager = parent.newSubManager()) {
-            NDList inputs = op.newInputs(manager, DataType.FLOAT32);
+            NDList singles = op.newInputs(manager, DataType.FLOAT32);
+            NDArray singleGradient = newOutputGradient(op, singles);
+            NDList inputs = timed(singles);
+            NDArray gradient = precision.cast(singleGradient);
             OpsProviders.force(NativeOps.NAME);
-            NDArray gradient = newOutputGradient(op, inputs);
             Rounds rounds = new Rounds();
-            List<MachineLoad> loads = op.loads(inputs, gradient);
+            List<MachineLoad> loads = op.loads(singles, singleGradient);
             loads.forEach(load -> rounds.add(load.key(), load.timing()));
-            rounds.add(FORWARD, new Forward(op, inputs, NativeOps.NAME)::time);
-            rounds.add(FORWARD + IN_CPP, count -> op.timeNative(inputs, null, count));
-            rounds.add(BACKWARD, new Backward(op, inputs, gradient, NativeOps.NAME)::time);
-            rounds.add(BACKWARD + IN_CPP, count -> op.timeNative(inputs, gradient, count));
+            rounds.add(FORWARD, new Forward(this, inputs, NativeOps.NAME)::time);
+            rounds.add(
+                    FORWARD + IN_CPP,
+                    count -> precision.within(() -> op.timeNative(inputs, null, count)));
+            rounds.add(BACKWARD, new Backward(this, inputs, gradient, NativeOps.NAME)::time);
+            rounds.add(
+                    BACKWARD + IN_CPP,
+                    count -> precision.within(() -> op.timeNative(inputs, gradient, count)));
             Map<String, Times> times = rounds.run(efforts.fast());
             if (reference) {
                 Rounds slow = new Rounds();
                 slow.add(
                         FORWARD + ReferenceOps.NAME,
-                        new Forward(op, inputs, ReferenceOps.NAME)::time);
+                        new Forward(this, inputs, ReferenceOps.NAME)::time);
                 slow.add(
                         BACKWARD + ReferenceOps.NAME,
-                        new Backward(op, inputs, gradient, ReferenceOps.NAME)::time);
+                        new Backward(this, inputs, gradient, ReferenceOps.NAME)::time);
                 times.putAll(slow.run(efforts.slow()));
             }
             return results(threads, loads, times);
@@ -160,13 +205,13 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
             double bound = op.boundMs(backward, threads, rates);
             for (String variant : new String[] {"", IN_CPP, ReferenceOps.NAME}) {
                 Times measured = times.get(pass + variant);
-                if (measured != null) {
+                if (measured != null && !measured.isEmpty()) {
                     boolean inReference = variant.equals(ReferenceOps.NAME);
                     results.add(
                             BenchmarkResult.of(
                                     op.name() + pass + (inReference ? "" : variant),
                                     inReference ? ReferenceOps.NAME : NativeOps.NAME,
-                                    op.shape(),
+                                    shape(),
                                     threads,
                                     measured,
                                     op.work(backward),
@@ -180,12 +225,12 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
     /** The forward pass without recording, and the release of what it gives. */
     private static final class Forward extends Stopwatch<NDList> {
 
-        private final BenchmarkedOp op;
+        private final OpBenchmark benchmark;
         private final NDList inputs;
         private final String provider;
 
-        Forward(BenchmarkedOp op, NDList inputs, String provider) {
-            this.op = op;
+        Forward(OpBenchmark benchmark, NDList inputs, String provider) {
+            this.benchmark = benchmark;
             this.inputs = inputs;
             this.provider = provider;
         }
@@ -200,20 +245,21 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
 
         @Override
         void call(NDList prepared) {
-            GradientMode.off(() -> op.run(prepared)).close();
+            GradientMode.off(() -> benchmark.precision.within(() -> benchmark.op.run(prepared)))
+                    .close();
         }
     }
 
     /** The backward pass alone. */
     private static final class Backward extends Stopwatch<RecordedCall> {
 
-        private final BenchmarkedOp op;
+        private final OpBenchmark benchmark;
         private final NDList inputs;
         private final NDArray outputGradient;
         private final String provider;
 
-        Backward(BenchmarkedOp op, NDList inputs, NDArray outputGradient, String provider) {
-            this.op = op;
+        Backward(OpBenchmark benchmark, NDList inputs, NDArray outputGradient, String provider) {
+            this.benchmark = benchmark;
             this.inputs = inputs;
             this.outputGradient = outputGradient;
             this.provider = provider;
@@ -222,7 +268,7 @@ record OpBenchmark(BenchmarkedOp op, boolean reference) implements Benchmark {
         @Override
         RecordedCall prepare() {
             OpsProviders.force(provider);
-            return new RecordedCall(op, inputs);
+            return new RecordedCall(benchmark.op, benchmark.precision, inputs);
         }
 
         @Override

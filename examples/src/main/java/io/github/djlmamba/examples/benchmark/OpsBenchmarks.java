@@ -14,6 +14,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.util.Progress;
 import io.github.djlmamba.nativeops.NativeOps;
 import io.github.djlmamba.ops.OpsProviders;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.zoo.icl.InContextSettings;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,14 +51,19 @@ public final class OpsBenchmarks {
     public static OpsBenchmarks standard() {
         return new OpsBenchmarks(
                 List.of(
-                        new OpBenchmark(new ScanOp(1, 2048, 1536, 16), false),
-                        new OpBenchmark(new ScanOp(64, 82, 256, 16), true),
-                        new OpBenchmark(new ConvolutionOp(1, 2048, 1536, 4), false),
-                        new OpBenchmark(new ConvolutionOp(64, 82, 256, 4), true),
-                        new OpBenchmark(new LinearOp(2048, 768, 3072), false),
-                        new OpBenchmark(new LinearOp(2048, 1536, 768), false),
-                        new OpBenchmark(new LinearOp(5248, 128, 512), true),
-                        new OpBenchmark(new LinearOp(5248, 256, 128), true),
+                        op(new ScanOp(1, 2048, 1536, 16), false),
+                        reduced(new ScanOp(1, 2048, 1536, 16)),
+                        op(new ScanOp(64, 82, 256, 16), true),
+                        op(new StateSpaceDualOp(1, 2048, 24, 64, 128, 1, 64), false),
+                        reduced(new StateSpaceDualOp(1, 2048, 24, 64, 128, 1, 64)),
+                        op(new ConvolutionOp(1, 2048, 1536, 4), false),
+                        reduced(new ConvolutionOp(1, 2048, 1536, 4)),
+                        op(new ConvolutionOp(64, 82, 256, 4), true),
+                        op(new LinearOp(2048, 768, 3072), false),
+                        reduced(new LinearOp(2048, 768, 3072)),
+                        op(new LinearOp(2048, 1536, 768), false),
+                        op(new LinearOp(5248, 128, 512), true),
+                        op(new LinearOp(5248, 256, 128), true),
                         new AdamBenchmark(model(4, 41, 20, 256)),
                         new TrainingStepBenchmark(model(4, 41, 20, 128), 64)),
                 new Benchmark.Efforts(
@@ -71,13 +77,26 @@ public final class OpsBenchmarks {
     static OpsBenchmarks tiny() {
         return new OpsBenchmarks(
                 List.of(
-                        new OpBenchmark(new ScanOp(2, 4, 8, 16), true),
-                        new OpBenchmark(new ConvolutionOp(2, 4, 8, 4), true),
-                        new OpBenchmark(new LinearOp(8, 16, 24), true),
+                        op(new ScanOp(2, 4, 8, 16), true),
+                        reduced(new ScanOp(2, 4, 8, 16)),
+                        op(new StateSpaceDualOp(1, 32, 2, 4, 8, 1, 16), true),
+                        reduced(new StateSpaceDualOp(1, 32, 2, 4, 8, 1, 16)),
+                        op(new ConvolutionOp(2, 4, 8, 4), true),
+                        reduced(new ConvolutionOp(2, 4, 8, 4)),
+                        op(new LinearOp(8, 16, 24), true),
+                        reduced(new LinearOp(8, 16, 24)),
                         new AdamBenchmark(model(2, 3, 2, 8)),
                         new TrainingStepBenchmark(model(2, 3, 2, 8), 4)),
                 new Benchmark.Efforts(
                         new Rounds.Effort(3, 3, 3, 0), new Rounds.Effort(2, 2, 1, 0)));
+    }
+
+    private static Benchmark op(BenchmarkedOp op, boolean reference) {
+        return new OpBenchmark(op, Precision.FLOAT32, reference);
+    }
+
+    private static Benchmark reduced(BenchmarkedOp op) {
+        return new OpBenchmark(op, Precision.BFLOAT16, false);
     }
 
     private static InContextSettings model(int layers, int points, int dims, int modelSize) {

@@ -14,6 +14,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import io.github.djlmamba.ops.GradientMode;
+import io.github.djlmamba.ops.Precision;
 
 /**
  * A forward pass recorded for a gradient, from fresh leaves in place of the inputs, so that the
@@ -26,7 +27,7 @@ final class RecordedCall implements AutoCloseable {
     private final NDArray output;
 
     /** Runs the forward pass. */
-    RecordedCall(BenchmarkedOp op, NDList inputs) {
+    RecordedCall(BenchmarkedOp op, Precision precision, NDList inputs) {
         scope = inputs.get(0).getManager().newSubManager();
         for (NDArray input : inputs) {
             NDArray leaf = input.stopGradient();
@@ -34,7 +35,7 @@ final class RecordedCall implements AutoCloseable {
             leaf.setRequiresGradient(true);
             leaves.add(leaf);
         }
-        output = GradientMode.on(() -> op.run(leaves)).get(0);
+        output = GradientMode.on(() -> precision.within(() -> op.run(leaves))).get(0);
     }
 
     NDArray output() {

@@ -79,6 +79,12 @@ record ScanOp(long batch, long length, long channels, long states) implements Be
     }
 
     @Override
+    public boolean isActivation(int index) {
+        // A, skip and delta's bias are parameters.
+        return index != 2 && index != 5 && index != 7;
+    }
+
+    @Override
     public Shape outputShape() {
         return new Shape(batch, length, channels);
     }
@@ -101,9 +107,7 @@ record ScanOp(long batch, long length, long channels, long states) implements Be
 
     @Override
     public double boundMs(boolean backward, int threads, Map<MachineLoad, Times> rates) {
-        Map.Entry<MachineLoad, Times> exp2 = rates.entrySet().iterator().next();
-        double perMs = exp2.getKey().work().apply(threads) / exp2.getValue().undisturbedMs();
-        return work(backward) / perMs;
+        return work(backward) / MachineLoad.bestPerMs(threads, rates);
     }
 
     @Override

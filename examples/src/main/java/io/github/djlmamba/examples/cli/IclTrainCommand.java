@@ -10,6 +10,7 @@ package io.github.djlmamba.examples.cli;
 
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AdamTrainer;
 import io.github.djlmamba.zoo.icl.InContextSettings;
 import io.github.djlmamba.zoo.icl.InContextTraining;
@@ -131,6 +132,14 @@ final class IclTrainCommand implements Callable<Integer> {
     private long checkpointInterval;
 
     @Option(
+            names = "--precision",
+            defaultValue = "float32",
+            description =
+                    "float32, or bfloat16 for the activations; parameters stay float32. Default:"
+                            + " ${DEFAULT-VALUE}.")
+    private Precision precision;
+
+    @Option(
             names = "--out",
             defaultValue = "out/icl-train",
             description = "The folder of the run. Default: ${DEFAULT-VALUE}.")
@@ -165,7 +174,8 @@ final class IclTrainCommand implements Callable<Integer> {
                         warmUp == null ? Math.toIntExact(steps / 50) : warmUp,
                         clip,
                         seed,
-                        checkpointInterval);
+                        checkpointInterval,
+                        precision);
         try (TerminalProgress progress = new TerminalProgress()) {
             InContextTraining training =
                     new InContextTraining(settings, out, new ProgressListener(progress, steps));
