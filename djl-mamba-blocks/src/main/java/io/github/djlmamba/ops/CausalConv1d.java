@@ -24,10 +24,11 @@ import org.apiguardian.api.API;
  * </pre>
  *
  * <p>Shapes: x and the output (B, L, D); weight (D, W) with W at least 1; bias (D); states (B, W -
- * 1, D), or (B, S, W - 1, D) with packed sequences: the W - 1 inputs before the next one, the oldest
- * first. The last axis of each should be contiguous; others may have any stride. Beside bfloat16 x,
- * which the output is like, all others are float32, as is what is computed. Both results are differentiable in every input. With L =
- * 0 the output is empty and the final state is the initial one.
+ * 1, D), or (B, S, W - 1, D) with packed sequences: the W - 1 inputs before the next one, the
+ * oldest first. The last axis of each should be contiguous; others may have any stride. Beside
+ * bfloat16 x, which the output is like, all others are float32, as is what is computed. Both
+ * results are differentiable in every input. With L = 0 the output is empty and the final state is
+ * the initial one.
  *
  * <p>Immutable and thread safe; the arrays it names are not copied.
  */
@@ -51,8 +52,7 @@ public final class CausalConv1d {
     }
 
     /** The same op over another sequence, from another state. */
-    private CausalConv1d over(
-            NDArray newX, NDArray newInitialState, PackedSequences newSequences) {
+    private CausalConv1d over(NDArray newX, NDArray newInitialState, PackedSequences newSequences) {
         CausalConv1d copy = new CausalConv1d(newX, weight);
         copy.bias = bias;
         copy.silu = silu;
@@ -99,8 +99,8 @@ public final class CausalConv1d {
     /**
      * Starts after earlier inputs other than zero.
      *
-     * @param newInitialState the W - 1 inputs before x, of shape (B, W - 1, D) or, with
-     *     packed sequences, (B, S, W - 1, D); null for zeros
+     * @param newInitialState the W - 1 inputs before x, of shape (B, W - 1, D) or, with packed
+     *     sequences, (B, S, W - 1, D); null for zeros
      * @return a copy of the op with it
      */
     public CausalConv1d withInitialState(NDArray newInitialState) {

@@ -60,8 +60,7 @@ final class PackedForm {
             for (int s = 0; s < count; s++) {
                 NDArray before = initial.get(s);
                 NDList results =
-                        single.compute(
-                                sequences.get(s), before == null ? null : before.squeeze(1));
+                        single.compute(sequences.get(s), before == null ? null : before.squeeze(1));
                 output.add(results.get(0));
                 finalState.add(results.get(1).expandDims(1));
             }
@@ -115,8 +114,6 @@ final class PackedForm {
 
     /** The shape of an op's states: (B, rest) or, packed, (B, S, rest). */
     static Shape stateShape(PackedSequences packed, long batch, long... rest) {
-        return packed == null
-                ? new Shape(batch).add(rest)
-                : new Shape(packed.stateShape(rest));
+        return packed == null ? new Shape(batch).add(rest) : new Shape(packed.stateShape(rest));
     }
 }

@@ -30,8 +30,8 @@ import org.apiguardian.api.API;
  * with channel d in group d / (D / G); D and deltaBias (D); states (B, D, N), or (B, S, D, N) with
  * packed sequences. The last axis of each should be contiguous; others may have any stride. float64
  * arrays are computed in double throughout; beside bfloat16 u, delta, B, C and z, which the output
- * is like, all others are float32, as is what is computed. Both results are differentiable in every input. With L = 0 the output is empty and
- * the final state is the initial one.
+ * is like, all others are float32, as is what is computed. Both results are differentiable in every
+ * input. With L = 0 the output is empty and the final state is the initial one.
  *
  * <p>Immutable and thread safe; the arrays it names are not copied.
  */
@@ -391,7 +391,14 @@ public final class SelectiveScan {
                     Arrays.asList(u, delta, b, c, gate),
                     initialState,
                     (own, state) ->
-                            over(own.get(0), own.get(1), own.get(2), own.get(3), own.get(4), state, null)
+                            over(
+                                            own.get(0),
+                                            own.get(1),
+                                            own.get(2),
+                                            own.get(3),
+                                            own.get(4),
+                                            state,
+                                            null)
                                     .outputAndFinalState());
         }
         NDArray step = deltaBias == null ? delta : delta.add(deltaBias);

@@ -108,8 +108,7 @@ public final class ConvCase extends OpCase {
     public List<Shape> shapes() {
         return List.of(
                 new Shape(size.batch(), size.length(), size.channels()),
-                PackedForm.stateShape(
-                        sequences, size.batch(), size.width() - 1, size.channels()));
+                PackedForm.stateShape(sequences, size.batch(), size.width() - 1, size.channels()));
     }
 
     @Override
