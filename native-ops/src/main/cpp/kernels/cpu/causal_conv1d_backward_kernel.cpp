@@ -25,9 +25,9 @@ struct BackwardScratch {
   const T** d_pre_rows;  // [width], those in reach of one input
   const T** weight_rows; // [width], theirs
 
-  void take(Arena& arena, int64_t width, int64_t padded) {
-    row = padded;
-    taps.take(arena, width, row);
+  void take(Arena& arena, int64_t width, int64_t channels) {
+    taps.take(arena, width, channels);
+    row = taps.row;
     d_sums = arena.take<T>((width + 1) * row);
     inputs = arena.take<T>(width * row);
     d_pre = arena.take<T>(width * row);
@@ -246,12 +246,12 @@ void causal_conv1d_backward(const CausalConv1dBackward<T, X>& f, int64_t block_b
   const int64_t width = in.sizes.width;
   const CausalConv1dGeometry geometry = causal_conv1d_backward_geometry(in.sizes);
   BackwardScratch<T> s;
-  take_scratch([&](Arena& arena) { s.take(arena, width, padded_row<T>(geometry)); });
+  take_scratch([&](Arena& arena) { s.take(arena, width, geometry.channels_per_block); });
   const BackwardPiece<T, X> backward_piece = in.silu ? backward_piece_of_width<T, X, true>(width) : backward_piece_of_width<T, X, false>(width);
   int64_t loaded = -1;
   for (int64_t index = block_begin; index < block_end; ++index) {
     const Block block = block_at(geometry, in.sizes, index);
-    if (block.first != loaded) s.taps.load(in, block);
+    if (block.first != loaded) s.taps.load(in.weight, in.bias, width, block.first, block.count);
     loaded = block.first;
     const Pieces pieces(in.packed, in.sizes.length, block.batch, block.begin, block.end);
     for (int64_t p = pieces.first(); p < pieces.last(); ++p) backward_piece(f, block, pieces[p], p > pieces.first(), s);

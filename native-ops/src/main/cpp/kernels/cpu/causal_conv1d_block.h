@@ -10,8 +10,8 @@
 
 /* What the forward and backward causal convolution kernels share; compiled once per instruction set (see simd.h). */
 
-#include "arena.h"
 #include "causal_conv1d_geometry.h"
+#include "causal_conv1d_taps.h"
 #include "sequence_pieces.h"
 #include "simd_math.h"
 
@@ -44,39 +44,6 @@ DJLMAMBA_INLINE Block block_at(const CausalConv1dGeometry& geometry, const Causa
   b.count = left < geometry.channels_per_block ? left : geometry.channels_per_block;
   return b;
 }
-
-/** Elements of a row of scratch: a block's channels, padded to whole vectors. */
-template <typename T>
-DJLMAMBA_INLINE int64_t padded_row(const CausalConv1dGeometry& geometry) {
-  constexpr int kLanes = Simd<T>::kLanes;
-  return (geometry.channels_per_block + kLanes - 1) / kLanes * kLanes;
-}
-
-/** Weights and biases of a block's channels in scratch, zeros beyond them. */
-template <typename T>
-struct Taps {
-  int64_t row;
-  T* weight;  // [width][row]
-  T* bias;    // [row]
-
-  void take(Arena& arena, int64_t width, int64_t padded) {
-    row = padded;
-    weight = arena.take<T>(width * row);
-    bias = arena.take<T>(row);
-  }
-
-  template <typename X>
-  void load(const CausalConv1dInputs<T, X>& in, const Block& block) const {
-    const int64_t width = in.sizes.width;
-    memset(weight, 0, static_cast<size_t>(width * row) * sizeof(T));
-    memset(bias, 0, static_cast<size_t>(row) * sizeof(T));
-    if (in.bias != nullptr) memcpy(bias, in.bias + block.first, static_cast<size_t>(block.count) * sizeof(T));
-    for (int64_t d = 0; d < block.count; ++d) {
-      const T* from = in.weight.data + (block.first + d) * in.weight.row_stride;
-      for (int64_t k = 0; k < width; ++k) weight[k * row + d] = from[k];
-    }
-  }
-};
 
 /** Row t of x, from the block's first channel on. */
 template <typename T, typename X>

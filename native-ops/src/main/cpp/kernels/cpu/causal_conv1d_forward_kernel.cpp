@@ -20,9 +20,9 @@ struct ForwardScratch {
   Taps<T> taps;
   T* inputs;  // [width - 1 + kRowsTogether][row]: inputs in reach of the first rows of a sequence
 
-  void take(Arena& arena, int64_t width, int64_t row) {
-    taps.take(arena, width, row);
-    inputs = arena.take<T>((width - 1 + kRowsTogether) * row);
+  void take(Arena& arena, int64_t width, int64_t channels) {
+    taps.take(arena, width, channels);
+    inputs = arena.take<T>((width - 1 + kRowsTogether) * taps.row);
   }
 };
 
@@ -115,15 +115,15 @@ void causal_conv1d_forward(const CausalConv1dForward<T, X>& f, int64_t block_beg
   const CausalConv1dInputs<T, X>& in = f.in;
   const int64_t width = in.sizes.width;
   const CausalConv1dGeometry geometry = causal_conv1d_forward_geometry(in.sizes);
-  const int64_t row = padded_row<T>(geometry);
   ForwardScratch<T> s;
-  take_scratch([&](Arena& arena) { s.take(arena, width, row); });
+  take_scratch([&](Arena& arena) { s.take(arena, width, geometry.channels_per_block); });
+  const int64_t row = s.taps.row;
   const RowFunctions<T, X, X> rows(width, in.silu);
   const RowFunctions<T, T, X> first_rows(width, in.silu);
   int64_t loaded = -1;
   for (int64_t index = block_begin; index < block_end; ++index) {
     const Block block = block_at(geometry, in.sizes, index);
-    if (block.first != loaded) s.taps.load(in, block);
+    if (block.first != loaded) s.taps.load(in.weight, in.bias, width, block.first, block.count);
     loaded = block.first;
     const Pieces pieces(in.packed, in.sizes.length, block.batch, block.begin, block.end);
     for (int64_t p = pieces.first(); p < pieces.last(); ++p) {
