@@ -19,33 +19,6 @@
  * The Java binding: handles in, handles out. A handle is the address of an at::Tensor; those that come in are borrowed, those that go out
  * belong to the caller. A handle of 0 is an argument that is left out. Every C++ exception becomes a Java one.
  */
-namespace djlmamba {
-namespace {
-
-void release(jlong handle) {
-  delete reinterpret_cast<at::Tensor*>(handle);
-}
-
-/** The handles of both results in a new Java array. */
-jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
-  jlongArray array = env->NewLongArray(2);
-  check_pending(env);
-  jlong handles[2] = {handle_of(std::move(std::get<0>(results))), 0};
-  try {
-    handles[1] = handle_of(std::move(std::get<1>(results)));
-    env->SetLongArrayRegion(array, 0, 2, handles);
-    check_pending(env);
-  } catch (...) {
-    release(handles[0]);
-    release(handles[1]);
-    throw;
-  }
-  return array;
-}
-
-}  // namespace
-}  // namespace djlmamba
-
 using namespace djlmamba;
 
 extern "C" {

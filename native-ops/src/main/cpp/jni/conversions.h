@@ -122,4 +122,25 @@ inline jlong handle_of(at::Tensor&& tensor) {
   return reinterpret_cast<jlong>(new at::Tensor(std::move(tensor)));
 }
 
+inline void release(jlong handle) {
+  delete reinterpret_cast<at::Tensor*>(handle);
+}
+
+/** The handles of both results in a new Java array. */
+inline jlongArray handles_of(JNIEnv* env, std::tuple<at::Tensor, at::Tensor>&& results) {
+  jlongArray array = env->NewLongArray(2);
+  check_pending(env);
+  jlong handles[2] = {handle_of(std::move(std::get<0>(results))), 0};
+  try {
+    handles[1] = handle_of(std::move(std::get<1>(results)));
+    env->SetLongArrayRegion(array, 0, 2, handles);
+    check_pending(env);
+  } catch (...) {
+    release(handles[0]);
+    release(handles[1]);
+    throw;
+  }
+  return array;
+}
+
 }  // namespace djlmamba

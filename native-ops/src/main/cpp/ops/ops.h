@@ -72,6 +72,35 @@ bool in_bfloat16();
 /** The floating tensor in BFloat16 or float: itself if it is, else a copy. Differentiable. */
 at::Tensor cast(const at::Tensor& tensor, bool bfloat16);
 
+/** What each token of a state space dual has, and what all share. Limits that are left out do not bound. */
+struct StateSpaceDualArguments {
+  at::Tensor x;               // (B, L, H, P)
+  at::Tensor delta;           // (B, L, H)
+  at::Tensor a;               // (H)
+  at::Tensor b;               // (B, L, [G,] N)
+  at::Tensor c;               // as b
+  OptionalTensor skip;        // (H) or (H, P)
+  OptionalTensor gate;        // (B, L, H, P)
+  OptionalTensor delta_bias;  // (H)
+  bool delta_softplus = false;
+  std::optional<double> delta_min = std::nullopt;
+  std::optional<double> delta_max = std::nullopt;
+};
+
+/**
+ * States (B, [S,] H, P, N), offsets of packed sequences (B, S + 1), chunk_size 0 to choose it, 1 for token by token, or 16 to 256 -> output, final
+ * state.
+ */
+std::tuple<at::Tensor, at::Tensor> state_space_dual(
+    const StateSpaceDualArguments& arguments, const OptionalTensor& initial_state, const OptionalTensor& sequence_offsets,
+    int64_t chunk_size);
+
+/**
+ * One token of each of B rows, whose arguments lack the axis L, in place on the state (slots, H, P, N) -> output (B, H, P). Slots (B) name the state of
+ * each row; -1 is padding, whose output is zero. Records no gradient.
+ */
+at::Tensor state_space_dual_step(const StateSpaceDualArguments& arguments, const at::Tensor& state, const OptionalTensor& slots);
+
 struct AdamOptions {
   int64_t step = 1;
   double learning_rate = 0;
@@ -93,6 +122,8 @@ double adam_step(
 void define_linear(torch::Library& library);
 void define_selective_scan(torch::Library& library);
 void define_causal_conv1d(torch::Library& library);
+void define_state_space_dual(torch::Library& library);
+void define_state_space_dual_step(torch::Library& library);
 void define_adam_step(torch::Library& library);
 
 /** The version of libtorch that the library was built for and, if it can be told, of the one that runs; empty if not. */

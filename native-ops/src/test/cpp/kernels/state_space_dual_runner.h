@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstring>
+#include <new>
 #include <type_traits>
 
 #include "selective_scan_runner.h"
@@ -31,11 +32,24 @@ inline float to_float(cpu::BFloat16 value) {
   return result;
 }
 
+/** Memory that starts on a cache line, as that of tensors does. */
+template <typename X>
+struct CacheLineAllocator {
+  using value_type = X;
+  CacheLineAllocator() = default;
+  template <typename Y>
+  CacheLineAllocator(const CacheLineAllocator<Y>&) {}
+  X* allocate(size_t count) { return static_cast<X*>(::operator new(count * sizeof(X), std::align_val_t(64))); }
+  void deallocate(X* p, size_t) { ::operator delete(p, std::align_val_t(64)); }
+  bool operator==(const CacheLineAllocator&) const { return true; }
+  bool operator!=(const CacheLineAllocator&) const { return false; }
+};
+
 /** A Strided<T> of which the kernels see elements of type X. */
 template <typename T, typename X>
 struct Activations {
   Strided<T> values;
-  std::vector<X> raw;
+  std::vector<X, CacheLineAllocator<X>> raw;
 
   Activations() = default;
   Activations(int64_t batch, int64_t rows, int64_t columns, const Layout& layout) : values(batch, rows, columns, layout) { send(); }

@@ -12,11 +12,17 @@
 #include <memory>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace djlmamba::cpu {
 
 namespace {
 
 constexpr size_t kAlignment = 64;
+/* From this size on memory is asked for in pages of this size, where the system has them: a pass over many small ones waits for their addresses. */
+constexpr size_t kHugePage = size_t{2} << 20;
 
 struct Free {
   void operator()(void* p) const { std::free(p); }
@@ -32,11 +38,15 @@ struct Buffer {
 void* thread_scratch(size_t bytes) {
   thread_local Buffer buffer;
   if (bytes > buffer.bytes || !buffer.memory) {
-    const size_t rounded = (bytes / kAlignment + 1) * kAlignment;
+    const size_t alignment = bytes < kHugePage ? kAlignment : kHugePage;
+    const size_t rounded = (bytes / alignment + 1) * alignment;
     buffer.memory.reset();
     buffer.bytes = 0;
-    buffer.memory.reset(std::aligned_alloc(kAlignment, rounded));
+    buffer.memory.reset(std::aligned_alloc(alignment, rounded));
     if (!buffer.memory) throw std::bad_alloc();
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (alignment == kHugePage) madvise(buffer.memory.get(), rounded, MADV_HUGEPAGE);
+#endif
     buffer.bytes = rounded;
   }
   return buffer.memory.get();

@@ -31,6 +31,9 @@ namespace {
 
 constexpr int64_t kDecayBlock = 16;
 constexpr int64_t kLargestChunk = 256;
+/* The largest chunks that are chosen; the first-level cache sets them. */
+constexpr int64_t kMostChosenForward = 32;
+constexpr int64_t kMostChosenBackward = 64;
 /* A state is read and written once by a token of the recurrence, and about five times by a chunk of any length. */
 constexpr int64_t kRecurrentUpTo = 4;
 /* Heads that share what depends on their group alone, and the memory of the partial gradients of B and C. */
@@ -47,10 +50,10 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t grain(int64_t steps_per_block) { return std::max<int64_t>(1, kGrainSteps / std::max<int64_t>(1, steps_per_block)); }
 
-/* The products with the state take 4 N P operations a token, those inside a chunk 2 Q P or fewer. */
-int64_t chunk(const StateSpaceDualSizes& sizes) {
+/* The products with the state take 4 N P operations a token forward and 10 N P backward, those inside a chunk up to 2 Q P and 4 Q P. */
+int64_t chunk(const StateSpaceDualSizes& sizes, int64_t most) {
   if (sizes.chunk > 1) return std::min(kLargestChunk, ceil_div(sizes.chunk, kDecayBlock) * kDecayBlock);
-  return sizes.states >= 48 ? 64 : sizes.states >= 24 ? 32 : 16;
+  return std::min<int64_t>(most, sizes.states >= 48 ? 64 : sizes.states >= 24 ? 32 : 16);
 }
 
 StateSpaceDualPlan plan(const StateSpaceDualSizes& sizes) {
@@ -71,10 +74,11 @@ StateSpaceDualPlan plan(const StateSpaceDualSizes& sizes) {
 
 StateSpaceDualGeometry state_space_dual_geometry(const StateSpaceDualSizes& sizes) {
   StateSpaceDualGeometry g;
-  g.chunk = chunk(sizes);
+  g.forward_chunk = chunk(sizes, kMostChosenForward);
+  g.backward_chunk = chunk(sizes, kMostChosenBackward);
   g.recurrent_up_to = sizes.chunk == 1 ? sizes.length : sizes.chunk == 0 ? kRecurrentUpTo : 0;
   g.heads_per_group = sizes.heads / sizes.groups;
-  const int64_t chunk_states = ceil_div(sizes.length, g.chunk) * sizes.head_size * sizes.states;
+  const int64_t chunk_states = ceil_div(sizes.length, g.backward_chunk) * sizes.head_size * sizes.states;
   int64_t heads = std::clamp(sizes.batch * sizes.heads / kWantedBlocks, kFewestHeads, kMostHeads);
   heads = std::clamp<int64_t>(kMostChunkStates / std::max<int64_t>(1, chunk_states), 1, heads);
   g.blocks_per_group = ceil_div(g.heads_per_group, heads);

@@ -34,7 +34,8 @@ template <typename T>
 struct GroupScratch {
   T* b;               // [token][state]
   T* c;
-  T* c_transposed;    // [state][token]
+  T* b_transposed;    // [state][token]
+  T* c_transposed;
   T* scores;          // [j][i]: B of the earlier by C of the later
   T* d_scores;        // [j][i]
   T* d_b_transposed;  // [state][token], through states alone
@@ -42,7 +43,7 @@ struct GroupScratch {
   T* rows;            // [token][state]
 
   void take(Arena& arena, const HeadExtent& extent, int64_t chunk) {
-    T** const matrices[] = {&b, &c, &c_transposed, &d_b_transposed, &d_c_transposed, &rows};
+    T** const matrices[] = {&b, &c, &b_transposed, &c_transposed, &d_b_transposed, &d_c_transposed, &rows};
     for (T** matrix : matrices) *matrix = arena.take<T>(chunk * extent.padded_states);
     scores = arena.take<T>(chunk * chunk);
     d_scores = arena.take<T>(chunk * chunk);
@@ -55,6 +56,8 @@ struct HeadScratch {
   T* x;               // [token][channel]
   T* d_y;             // [token][channel]
   T* input;           // [token][channel]
+  T* d_input;         // [token][channel]: gradient of delta' x
+  T* y;               // [token][channel]
   T* x_transposed;    // [channel][token]
   T* d_y_transposed;
   T* products;        // [j][i]: x of the earlier by the gradient of y of the later
@@ -73,7 +76,7 @@ struct HeadScratch {
 
   void take(Arena& arena, const HeadExtent& extent, int64_t chunk) {
     constexpr int kLanes = Simd<T>::kLanes;
-    T** const matrices[] = {&x, &d_y, &input, &x_transposed, &d_y_transposed};
+    T** const matrices[] = {&x, &d_y, &input, &d_input, &y, &x_transposed, &d_y_transposed};
     for (T** matrix : matrices) *matrix = arena.take<T>(chunk * extent.padded_channels);
     products = arena.take<T>(chunk * chunk);
     mixing = arena.take<T>(chunk * chunk);
@@ -100,9 +103,27 @@ static void read_group(const StateSpaceDualBackward<T, X>& f, const HeadExtent& 
   memset(g.d_c_transposed, 0, static_cast<size_t>(states * chunk.padded) * sizeof(T));
 }
 
-/**
- * Adds to the gradient of B, or of C if kLower, what passes through the scores, and writes the rows of the chunk. `other` is C, or B.
- */
+/** Adds to rows [t, t + kRows) what passes through the scores: sums over the earlier tokens if kLower, else over the later ones. */
+template <typename T, bool kLower, int kRows, int kVectors>
+__attribute__((noinline)) static void partial_rows_tile(const Chunk& chunk, const T* d_scores, const T* other, int64_t states, int64_t t, T* rows) {
+  Vec<T> sum[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = load(rows + r * states + v * Simd<T>::kLanes);
+  }
+  if constexpr (kLower) {
+    multiply_add<T>(sum, t, d_scores + t, 1, chunk.padded, other, states);
+    multiply_add_triangle<T, true>(sum, d_scores + t * chunk.padded + t, 1, chunk.padded, other + t * states, states);
+  } else {
+    const T* row = d_scores + t * chunk.padded + t;
+    multiply_add_triangle<T, false>(sum, row, chunk.padded, 1, other + t * states, states);
+    multiply_add<T>(sum, chunk.tokens - t - kRows, row + kRows, chunk.padded, 1, other + (t + kRows) * states, states);
+  }
+  store_tile<T>(sum, rows, states);
+}
+
+/** The gradient of B, or of C if kLower, from what passes through states, transposed, and through scores; `other` is C, or B. */
 template <typename T, bool kLower>
 static void write_partial_rows(const HeadExtent& extent, const Chunk& chunk, const T* transposed, const T* d_scores, const T* other, T* rows, T* to) {
   constexpr int kLanes = Simd<T>::kLanes;
@@ -113,27 +134,10 @@ static void write_partial_rows(const HeadExtent& extent, const Chunk& chunk, con
     constexpr int kRows = kTileRows<kVectors>;
     const int64_t column = vector * kLanes;
     for (int64_t t = 0; t < chunk.tokens; t += kRows) {
-      Vec<T> sum[kRows][kVectors];
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = load(rows + (t + r) * states + column + v * kLanes);
-      }
-      if constexpr (kLower) {
-        multiply_add<T>(sum, t, d_scores + t, 1, chunk.padded, other + column, states);
-        multiply_add_triangle<T, true>(sum, d_scores + t * chunk.padded + t, 1, chunk.padded, other + t * states + column, states);
-      } else {
-        const T* row = d_scores + t * chunk.padded + t;
-        multiply_add_triangle<T, false>(sum, row, chunk.padded, 1, other + t * states + column, states);
-        multiply_add<T>(sum, chunk.tokens - t - kRows, row + kRows, chunk.padded, 1, other + (t + kRows) * states + column, states);
-      }
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        if (t + r >= chunk.tokens) break;
-        store_columns<T>(to + (t + r) * extent.states + column, sum[r], extent.states - column);
-      }
+      partial_rows_tile<T, kLower, kRows, kVectors>(chunk, d_scores, other + column, states, t, rows + t * states + column);
     }
   });
+  for (int64_t t = 0; t < chunk.tokens; ++t) memcpy(to + t * extent.states, rows + t * states, static_cast<size_t>(extent.states) * sizeof(T));
 }
 
 template <typename T, typename X>
@@ -215,59 +219,65 @@ static void mix_backward(const GroupScratch<T>& g, const HeadScratch<T>& w, int6
   }
 }
 
-/** The gradient of x, and what x gives to the next state, whose gradient is d_state unless that is zero. */
-template <typename T, typename X>
-static void write_d_x(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, const Chunk& chunk,
-                      const GroupScratch<T>& g, const HeadScratch<T>& w, const T* d_state, const T* skip, T* d_skip) {
+/** Rows [j, j + kRows) of d_input, kVectors wide; adds to from_states. */
+template <typename T, int kRows, int kVectors>
+__attribute__((noinline)) static void d_input_tile(const HeadExtent& extent, const Chunk& chunk, const T* b, const HeadScratch<T>& w, const T* d_state,
+                                                   int64_t j, int64_t column) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const int64_t row = extent.padded_channels, padded = chunk.padded;
-  memset(w.from_states, 0, static_cast<size_t>(padded * kLanes) * sizeof(T));
-  X* const d_x = f.d_x.data == nullptr ? nullptr : element(f.d_x, s.batch, chunk.begin, s.first_head + head);
-  for_each_tile(0, row / kLanes, [&](auto width, int64_t vector) {
+  const int64_t row = extent.padded_channels;
+  Vec<T> sum[kRows][kVectors];
+  clear<T>(sum);
+  if (d_state != nullptr) {
+    multiply_add<T>(sum, extent.states, b + j * extent.padded_states, extent.padded_states, 1, d_state + column, row);
+    scale_tile<T>(sum, w.decays.to_end + j);
+    const T* x = w.x + j * row + column;
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      Vec<T> product = load(w.from_states + (j + r) * kLanes);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) product = fmadd(sum[r][v], load(x + r * row + v * kLanes), product);
+      store<T>(w.from_states + (j + r) * kLanes, product);
+    }
+  }
+  const T* mixing = w.mixing + j * chunk.padded + j;
+  const T* d_y = w.d_y + j * row + column;
+  multiply_add_triangle<T, false>(sum, mixing, chunk.padded, 1, d_y, row);
+  multiply_add<T>(sum, chunk.tokens - j - kRows, mixing + kRows, chunk.padded, 1, d_y + kRows * row, row);
+  store_tile<T>(sum, w.d_input + j * row + column, row);
+}
+
+/** d_input and from_states; d_state is null where it is zero. */
+template <typename T>
+static void d_inputs(const HeadExtent& extent, const Chunk& chunk, const T* b, const HeadScratch<T>& w, const T* d_state, RowsAhead ahead) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  memset(w.from_states, 0, static_cast<size_t>(chunk.padded * kLanes) * sizeof(T));
+  for_each_tile(0, extent.padded_channels / kLanes, [&](auto width, int64_t vector) {
     constexpr int kVectors = decltype(width)::value;
     constexpr int kRows = kTileRows<kVectors>;
-    const int64_t column = vector * kLanes;
+    ahead.share_among((chunk.tokens + kRows - 1) / kRows);
     for (int64_t j = 0; j < chunk.tokens; j += kRows) {
-      Vec<T> sum[kRows][kVectors];
-      clear<T>(sum);
-      if (d_state != nullptr) {
-        multiply_add<T>(sum, extent.states, g.b + j * extent.padded_states, extent.padded_states, 1, d_state + column, row);
-#pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const Vec<T> decay = set1(w.decays.to_end[j + r]);
-          Vec<T> product = load(w.from_states + (j + r) * kLanes);
-#pragma GCC unroll 4
-          for (int v = 0; v < kVectors; ++v) {
-            sum[r][v] = decay * sum[r][v];
-            product = fmadd(sum[r][v], load(w.x + (j + r) * row + column + v * kLanes), product);
-          }
-          store<T>(w.from_states + (j + r) * kLanes, product);
-        }
-      }
-      const T* mixing = w.mixing + j * padded + j;
-      const T* d_y = w.d_y + j * row + column;
-      multiply_add_triangle<T, false>(sum, mixing, padded, 1, d_y, row);
-      multiply_add<T>(sum, chunk.tokens - j - kRows, mixing + kRows, padded, 1, d_y + kRows * row, row);
-      Vec<T> skip_sum[kVectors];
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) skip_sum[v] = load(d_skip + column + v * kLanes);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        if (j + r >= chunk.tokens) break;
-        const Vec<T> delta = set1(w.decays.delta[j + r]);
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-          const Vec<T> d_y_v = load(d_y + r * row + v * kLanes);
-          sum[r][v] = delta * sum[r][v];
-          if (skip != nullptr) sum[r][v] = fmadd(load(skip + column + v * kLanes), d_y_v, sum[r][v]);
-          skip_sum[v] = fmadd(load(w.x + (j + r) * row + column + v * kLanes), d_y_v, skip_sum[v]);
-        }
-        if (d_x != nullptr) store_columns<T>(d_x + (j + r) * f.d_x.length_stride + column, sum[r], extent.channels - column);
-      }
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) store<T>(d_skip + column + v * kLanes, skip_sum[v]);
+      ahead.fetch_share();
+      d_input_tile<T, kRows, kVectors>(extent, chunk, b, w, d_state, j, vector * kLanes);
     }
   });
+}
+
+/** The gradients of x and of the skip from d_input. */
+template <typename T, typename X>
+static void write_d_x(const HeadExtent& extent, const Chunk& chunk, const HeadScratch<T>& w, const T* skip, T* d_skip, X* d_x, int64_t d_x_row) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  for (int64_t t = 0; t < chunk.tokens; ++t) {
+    const Vec<T> delta = set1(w.decays.delta[t]);
+    for (int64_t p = 0; p < extent.channels; p += kLanes) {
+      const int64_t at = t * extent.padded_channels + p;
+      const Vec<T> d_y = load(w.d_y + at);
+      Vec<T> sum = delta * load(w.d_input + at);
+      if (skip != nullptr) sum = fmadd(load(skip + p), d_y, sum);
+      store<T>(d_skip + p, fmadd(load(w.x + at), d_y, load(d_skip + p)));
+      if (d_x == nullptr) continue;
+      store_first<X>(d_x + t * d_x_row + p, sum, extent.channels - p < kLanes ? static_cast<int>(extent.channels - p) : kLanes);
+    }
+  }
 }
 
 /** The gradient of the gate, for which y is computed again. */
@@ -275,78 +285,65 @@ template <typename T, typename X>
 static void write_d_z(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, const Chunk& chunk,
                       const GroupScratch<T>& g, const HeadScratch<T>& w, const T* state, const T* skip) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const int64_t row = extent.padded_channels, padded = chunk.padded;
+  const int64_t row = extent.padded_channels;
+  scale_rows(w.decays.delta, chunk.padded, row, w.x, w.input);
+  mix_outputs<T>({g.c, state, w.decays.from_start, w.mixing, 1, chunk.padded, w.input, w.y}, extent, chunk.tokens, {});
   const X* const d_out = element(f.d_out, s.batch, chunk.begin, s.first_head + head);
   const X* const z = element(f.in.z, s.batch, chunk.begin, s.first_head + head);
   X* const d_z = element(f.d_z, s.batch, chunk.begin, s.first_head + head);
-  scale_rows(w.decays.delta, padded, row, w.x, w.input);
-  for_each_tile(0, row / kLanes, [&](auto width, int64_t vector) {
-    constexpr int kVectors = decltype(width)::value;
-    constexpr int kRows = kTileRows<kVectors>;
-    const int64_t column = vector * kLanes;
-    for (int64_t i = 0; i < chunk.tokens; i += kRows) {
-      Vec<T> sum[kRows][kVectors];
-      clear<T>(sum);
-      if (state != nullptr) {
-        multiply_add<T>(sum, extent.states, g.c + i * extent.padded_states, extent.padded_states, 1, state + column, row);
-#pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const Vec<T> decay = set1(w.decays.from_start[i + r]);
-#pragma GCC unroll 4
-          for (int v = 0; v < kVectors; ++v) sum[r][v] = decay * sum[r][v];
-        }
-      }
-      multiply_add<T>(sum, i, w.mixing + i, 1, padded, w.input + column, row);
-      multiply_add_triangle<T, true>(sum, w.mixing + i * padded + i, 1, padded, w.input + i * row + column, row);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        if (i + r >= chunk.tokens) break;
-        Vec<T> d_out_r[kVectors], z_r[kVectors];
-        load_columns<T>(d_out + (i + r) * f.d_out.length_stride + column, d_out_r, extent.channels - column);
-        load_columns<T>(z + (i + r) * f.in.z.length_stride + column, z_r, extent.channels - column);
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-          if (skip != nullptr) sum[r][v] = fmadd(load(skip + column + v * kLanes), load(w.x + (i + r) * row + column + v * kLanes), sum[r][v]);
-          sum[r][v] = gate_gradient<T>(d_out_r[v], sum[r][v], z_r[v]);
-        }
-        store_columns<T>(d_z + (i + r) * f.d_z.length_stride + column, sum[r], extent.channels - column);
-      }
+  for (int64_t t = 0; t < chunk.tokens; ++t) {
+    for (int64_t p = 0; p < extent.channels; p += kLanes) {
+      const int count = extent.channels - p < kLanes ? static_cast<int>(extent.channels - p) : kLanes;
+      Vec<T> y = load(w.y + t * row + p);
+      if (skip != nullptr) y = fmadd(load(skip + p), load(w.x + t * row + p), y);
+      store_first<X>(d_z + t * f.d_z.length_stride + p,
+                     gate_gradient<T>(load_first(d_out + t * f.d_out.length_stride + p, count), y, load_first(z + t * f.in.z.length_stride + p, count)), count);
     }
-  });
+  }
+}
+
+/** One tile of add_through_state(), at states n and tokens `column` on. */
+template <typename T, int kRows, int kVectors>
+__attribute__((noinline)) static void through_state_tile(const HeadExtent& extent, int64_t padded, const T* state, const T* columns, const T* scale,
+                                                         const T* others, T* products, T* sums) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  Vec<T> sum[kRows][kVectors];
+  clear<T>(sum);
+  multiply_add<T>(sum, extent.channels, state, extent.padded_channels, 1, columns, padded);
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    const Vec<T> factor = load(scale + v * kLanes);
+    Vec<T> product = others == nullptr ? Vec<T>{} : load(products + v * kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const int64_t at = r * padded + v * kLanes;
+      const Vec<T> value = factor * sum[r][v];
+      store<T>(sums + at, load(sums + at) + value);
+      if (others != nullptr) product = fmadd(value, load(others + at), product);
+    }
+    if (others != nullptr) store<T>(products + v * kLanes, product);
+  }
 }
 
 /**
  * sums[n][t] += scale[t] times the sum over channels of state[n][p] columns[p][t]. With `others`, [n][t], also the sum over n of the product of that with
- * them is added to products[t].
+ * them is added to products[t]. Meanwhile rows are fetched ahead.
  */
 template <typename T>
 static void add_through_state(const HeadExtent& extent, int64_t padded, const T* state, const T* columns, const T* scale, const T* others, T* products,
-                              T* sums) {
+                              T* sums, RowsAhead ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   for_each_tile(0, padded / kLanes, [&](auto width, int64_t vector) {
     constexpr int kVectors = decltype(width)::value;
     constexpr int kRows = kTileRows<kVectors>;
     const int64_t column = vector * kLanes;
-    Vec<T> product[kVectors] = {};
+    ahead.share_among((extent.states + kRows - 1) / kRows);
     for (int64_t n = 0; n < extent.states; n += kRows) {
-      Vec<T> sum[kRows][kVectors];
-      clear<T>(sum);
-      multiply_add<T>(sum, extent.channels, state + n * extent.padded_channels, extent.padded_channels, 1, columns + column, padded);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        const Vec<T> factor = load(scale + column + v * kLanes);
-#pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const int64_t at = (n + r) * padded + column + v * kLanes;
-          const Vec<T> value = factor * sum[r][v];
-          store<T>(sums + at, load(sums + at) + value);
-          if (others != nullptr) product[v] = fmadd(value, load(others + at), product[v]);
-        }
-      }
+      ahead.fetch_share();
+      const int64_t at = n * padded + column;
+      through_state_tile<T, kRows, kVectors>(extent, padded, state + n * extent.padded_channels, columns + column, scale + column,
+                                             others == nullptr ? nullptr : others + at, others == nullptr ? nullptr : products + column, sums + at);
     }
-    if (others == nullptr) return;
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) store<T>(products + column + v * kLanes, product[v]);
   });
 }
 
@@ -378,14 +375,20 @@ static void gradients_of_steps(const Chunk& chunk, const HeadScratch<T>& w, T a,
   *d_a += sum;
 }
 
+/** Where the pass goes after this head and chunk; a chunk without tokens if it ends. */
+struct NextUnit {
+  Chunk chunk;
+  int64_t head;  // of all
+};
+
 /**
  * One head over one chunk: from its state before the chunk (null: zeros) and the gradient of its state after it (zero without `have_d_state`, and then it
  * is written all the same), which becomes that of the state before.
  */
 template <typename T, typename X>
 static void backward_chunk(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, const Chunk& chunk,
-                           const GroupScratch<T>& g, const HeadScratch<T>& shared, const HeadSums<T>& sums, const T* state, T* d_state,
-                           bool have_d_state, bool want_d_state, const T* skip) {
+                           const NextUnit& next, const GroupScratch<T>& g, const HeadScratch<T>& shared, const HeadSums<T>& sums, const T* state,
+                           T* d_state, bool have_d_state, bool want_d_state, const T* skip) {
   HeadScratch<T> w = shared;
   const int64_t h = s.first_head + head, row = extent.padded_channels, padded = chunk.padded;
   read_deltas<T, true>(element(f.in.delta, s.batch, chunk.begin, h), f.in.delta.length_stride, delta_transform(f.in, h), chunk.tokens, padded,
@@ -401,22 +404,26 @@ static void backward_chunk(const StateSpaceDualBackward<T, X>& f, const HeadExte
   transpose_in(w.d_y, row, padded, row, w.d_y_transposed, padded);
   multiply_half<T, false>(w.x, row, w.d_y_transposed, extent.channels, padded, w.products);
   mix_backward(g, w, padded);
-  write_d_x(f, extent, s, head, chunk, g, w, have_d_state ? d_state : nullptr, skip, sums.d_skip + head * row);
+  d_inputs(extent, chunk, g.b, w, have_d_state ? d_state : nullptr, RowsAhead::of(f.d_x, s.batch, chunk.begin, h, chunk.tokens, extent.channels));
   if (f.d_z.data != nullptr) write_d_z(f, extent, s, head, chunk, g, w, state, skip);
   if (have_d_state && f.d_b.data != nullptr) {
     transpose_in(w.x, row, padded, row, w.x_transposed, padded);
     add_through_state(extent, padded, d_state, w.x_transposed, w.decays.to_end_delta, static_cast<const T*>(nullptr), static_cast<T*>(nullptr),
-                      g.d_b_transposed);
+                      g.d_b_transposed, RowsAhead::of(f.in.x, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels));
   }
   memset(w.into_outputs, 0, static_cast<size_t>(padded) * sizeof(T));
   if (state != nullptr) {
-    add_through_state(extent, padded, state, w.d_y_transposed, w.decays.from_start, g.c_transposed, w.into_outputs, g.d_c_transposed);
+    add_through_state(extent, padded, state, w.d_y_transposed, w.decays.from_start, g.c_transposed, w.into_outputs, g.d_c_transposed,
+                      RowsAhead::of(f.d_out, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels));
   }
   T whole = 0;
   if (want_d_state) {
     scale_rows(w.decays.from_start, chunk.tokens, row, w.d_y, w.input);
-    whole = w.decays.whole * advance_state(extent, w.decays.whole, have_d_state ? d_state : nullptr, g.c, w.input, chunk.tokens, state, d_state);
+    whole = w.decays.whole * advance_state(extent, w.decays.whole, have_d_state ? d_state : nullptr, g.c_transposed, padded, w.input, chunk.tokens, state,
+                                             d_state, {});
   }
+  write_d_x(extent, chunk, w, skip, sums.d_skip + head * row, f.d_x.data == nullptr ? nullptr : element(f.d_x, s.batch, chunk.begin, h),
+            f.d_x.length_stride);
   gradients_of_steps(chunk, w, f.in.a[h], whole, sums.d_a + head);
   write_d_deltas(w.d_delta, w.derivative, chunk.tokens, f.d_delta.data == nullptr ? nullptr : element(f.d_delta, s.batch, chunk.begin, h),
                  f.d_delta.length_stride, sums.d_delta_bias + head);

@@ -27,12 +27,12 @@ struct BackwardScratch {
 
   void take(Arena& arena, const HeadExtent& extent, const StateSpaceDualGeometry& geometry, int64_t length) {
     const int64_t heads = geometry.heads_per_block;
-    chunks = length > geometry.recurrent_up_to ? (length + geometry.chunk - 1) / geometry.chunk : 0;
+    chunks = length > geometry.recurrent_up_to ? (length + geometry.backward_chunk - 1) / geometry.backward_chunk : 0;
     skip = arena.take<T>(heads * extent.padded_channels);
     states = arena.take<T>(heads * chunks * extent.elements);
     d_states = arena.take<T>(heads * extent.elements);
-    group.take(arena, extent, geometry.chunk);
-    head.take(arena, extent, geometry.chunk);
+    group.take(arena, extent, geometry.backward_chunk);
+    head.take(arena, extent, geometry.backward_chunk);
     sums.take(arena, extent, heads);
     recurrent.take(arena, extent, length < geometry.recurrent_up_to ? length : geometry.recurrent_up_to);
   }
@@ -40,8 +40,8 @@ struct BackwardScratch {
 
 /** The state after a chunk from the one before, which may be null: zeros. */
 template <typename T, typename X>
-void next_state(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, const Chunk& chunk, const T* b,
-                const HeadScratch<T>& shared, const T* before, T* after) {
+void next_state(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, const Chunk& chunk,
+                const NextUnit& next, const T* b_transposed, const HeadScratch<T>& shared, const T* before, T* after) {
   HeadScratch<T> w = shared;
   const int64_t h = s.first_head + head, row = extent.padded_channels;
   read_deltas<T, false>(element(f.in.delta, s.batch, chunk.begin, h), f.in.delta.length_stride, delta_transform(f.in, h), chunk.tokens, chunk.padded,
@@ -49,7 +49,8 @@ void next_state(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent,
   w.decays.compute(f.in.a[h] * T(kLog2E), chunk.padded);
   pack_rows<T>(element(f.in.x, s.batch, chunk.begin, h), f.in.x.length_stride, chunk.tokens, extent.channels, w.x, chunk.padded, row);
   scale_rows(w.decays.to_end_delta, chunk.tokens, row, w.x, w.x);
-  advance_state(extent, w.decays.whole, before, b, w.x, chunk.tokens, static_cast<const T*>(nullptr), after);
+  advance_state(extent, w.decays.whole, before, b_transposed, chunk.padded, w.x, chunk.tokens, static_cast<const T*>(nullptr), after,
+                RowsAhead::of(f.in.x, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels));
 }
 
 template <typename T, typename X>
@@ -63,7 +64,7 @@ void backward_sequence(const StateSpaceDualBackward<T, X>& f, const StateSpaceDu
     recurrent_backward(f, extent, s, scratch.skip, partial, scratch.sums, scratch.recurrent);
     return;
   }
-  const int64_t chunks = (s.end - s.begin + geometry.chunk - 1) / geometry.chunk;
+  const int64_t chunks = (s.end - s.begin + geometry.backward_chunk - 1) / geometry.backward_chunk;
   const int64_t head_stride = scratch.chunks * extent.elements;
   const bool initial = f.in.initial_state.data != nullptr, d_final = f.d_final_state.data != nullptr;
   if (initial) {
@@ -73,21 +74,27 @@ void backward_sequence(const StateSpaceDualBackward<T, X>& f, const StateSpaceDu
     }
   }
   for (int64_t i = 0; i + 1 < chunks; ++i) {
-    const Chunk chunk = Chunk::at(s, s.begin + i * geometry.chunk, geometry.chunk);
+    const Chunk chunk = Chunk::at(s, s.begin + i * geometry.backward_chunk, geometry.backward_chunk);
     pack_rows<T>(element(f.in.b, s.batch, chunk.begin, s.group), f.in.b.length_stride, chunk.tokens, extent.states, scratch.group.b, chunk.padded,
                  extent.padded_states);
+    transpose_in(scratch.group.b, extent.padded_states, chunk.padded, extent.padded_states, scratch.group.b_transposed, chunk.padded);
     for (int64_t head = 0; head < s.heads; ++head) {
       T* const state = scratch.states + head * head_stride + i * extent.elements;
-      next_state(f, extent, s, head, chunk, scratch.group.b, scratch.head, i > 0 || initial ? state : nullptr, state + extent.elements);
+      const bool last = head + 1 == s.heads;
+      const NextUnit next = {last ? Chunk::at(s, chunk.begin + chunk.tokens, geometry.backward_chunk) : chunk, last ? s.first_head : s.first_head + head + 1};
+      next_state(f, extent, s, head, chunk, next, scratch.group.b_transposed, scratch.head, i > 0 || initial ? state : nullptr, state + extent.elements);
     }
   }
   if (d_final) load_states(f.d_final_state, s, extent, scratch.d_states);
   for (int64_t i = chunks - 1; i >= 0; --i) {
-    const Chunk chunk = Chunk::at(s, s.begin + i * geometry.chunk, geometry.chunk);
+    const Chunk chunk = Chunk::at(s, s.begin + i * geometry.backward_chunk, geometry.backward_chunk);
     const bool have_state = i > 0 || initial;
     read_group(f, extent, s, chunk, scratch.group);
     for (int64_t head = 0; head < s.heads; ++head) {
-      backward_chunk(f, extent, s, head, chunk, scratch.group, scratch.head, scratch.sums,
+      const bool last = head + 1 == s.heads;
+      const NextUnit next = {!last ? chunk : i > 0 ? Chunk::at(s, chunk.begin - geometry.backward_chunk, geometry.backward_chunk) : Chunk{chunk.begin, 0, 0},
+                             last ? s.first_head : s.first_head + head + 1};
+      backward_chunk(f, extent, s, head, chunk, next, scratch.group, scratch.head, scratch.sums,
                      have_state ? scratch.states + head * head_stride + i * extent.elements : nullptr, scratch.d_states + head * extent.elements,
                      i + 1 < chunks || d_final, have_state || f.d_initial_state.data != nullptr,
                      f.in.skip.data == nullptr ? nullptr : scratch.skip + head * extent.padded_channels);

@@ -109,12 +109,76 @@ static void store_states(const T* from, const HeadsOfSequence& s, const HeadExte
   }
 }
 
+/** Rows of a caller's array that are needed soon: fetched into the second-level cache one by one. Addresses are integers, since they may lie past the end. */
+struct RowsAhead {
+  uintptr_t next = 0;
+  uintptr_t step = 0;
+  uintptr_t bytes = 0;
+  int64_t rows = 0;
+  int64_t rows_a_time = 0;
+
+  template <typename X>
+  static RowsAhead of(const GroupedSequenceView<X>& view, int64_t batch, int64_t t, int64_t group, int64_t rows, int64_t columns) {
+    RowsAhead r;
+    if (view.data == nullptr) return r;
+    r.next = reinterpret_cast<uintptr_t>(element(view, batch, t, group));
+    r.step = static_cast<uintptr_t>(view.length_stride) * sizeof(X);
+    r.bytes = static_cast<uintptr_t>(columns) * sizeof(X);
+    r.rows = rows;
+    return r;
+  }
+
+  /** To be fetched in so many equal shares. */
+  DJLMAMBA_ALWAYS_INLINE void share_among(int64_t shares) { rows_a_time = (rows + shares - 1) / shares; }
+
+  DJLMAMBA_ALWAYS_INLINE void fetch_share() {
+    for (int64_t count = rows_a_time; count > 0 && rows > 0; --count, --rows) {
+      for (uintptr_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(reinterpret_cast<const void*>(next + byte), 0, 2);
+      next += step;
+    }
+  }
+};
+
+/** One tile of advance_state(), whose products of `from` and `other` are added to `products`, lanes apart. */
+template <typename T, int kRows, int kVectors>
+__attribute__((noinline)) static void advance_tile(const HeadExtent& extent, T whole, const T* from, const T* rows, int64_t rows_step, const T* columns,
+                                                   int64_t tokens, const T* other, T* to, T* products) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const int64_t row = extent.padded_channels;
+  Vec<T> sum[kRows][kVectors];
+  clear<T>(sum);
+  if (from != nullptr) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = load(from + r * row + v * kLanes);
+    }
+    if (other != nullptr) {
+      Vec<T> product[2] = {load(products), Vec<T>{}};
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) product[v % 2] = fmadd(sum[r][v], load(other + r * row + v * kLanes), product[v % 2]);
+      }
+      store<T>(products, product[0] + product[1]);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = whole * sum[r][v];
+    }
+  }
+  multiply_add<T>(sum, tokens, rows, rows_step, 1, columns, row);
+  store_tile<T>(sum, to, row);
+}
+
 /**
- * to[n][p] = whole from[n][p] + sum over tokens of rows[token][n] columns[token][p], where `from` may be null: zeros. Returns the sum of the products of
- * the elements of `from` and `other` if the latter is given.
+ * to[n][p] = whole from[n][p] + sum over tokens of rows[n][token] columns[token][p], where `from` may be null: zeros. Returns the sum of the products of
+ * the elements of `from` and `other` if the latter is given. Meanwhile rows are fetched ahead.
  */
 template <typename T>
-static T advance_state(const HeadExtent& extent, T whole, const T* from, const T* rows, const T* columns, int64_t tokens, const T* other, T* to) {
+static T advance_state(const HeadExtent& extent, T whole, const T* from, const T* rows, int64_t rows_step, const T* columns, int64_t tokens,
+                       const T* other, T* to, RowsAhead ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t row = extent.padded_channels;
   alignas(DJLMAMBA_VECTOR_BYTES) T products[kLanes] = {};
@@ -122,30 +186,62 @@ static T advance_state(const HeadExtent& extent, T whole, const T* from, const T
     constexpr int kVectors = decltype(width)::value;
     constexpr int kRows = kTileRows<kVectors>;
     const int64_t column = vector * kLanes;
+    ahead.share_among(extent.padded_states / kRows);
     for (int64_t n = 0; n < extent.padded_states; n += kRows) {
-      Vec<T> sum[kRows][kVectors];
-      clear<T>(sum);
-      if (from != nullptr) {
-        Vec<T> product = load(products);
-#pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const int64_t at = (n + r) * row + column;
-#pragma GCC unroll 4
-          for (int v = 0; v < kVectors; ++v) {
-            const Vec<T> old = load(from + at + v * kLanes);
-            if (other != nullptr) product = fmadd(old, load(other + at + v * kLanes), product);
-            sum[r][v] = whole * old;
-          }
-        }
-        store<T>(products, product);
-      }
-      multiply_add<T>(sum, tokens, rows + n, 1, extent.padded_states, columns + column, row);
-      store_tile<T>(sum, to + n * row + column, row);
+      ahead.fetch_share();
+      const int64_t at = n * row + column;
+      advance_tile<T, kRows, kVectors>(extent, whole, from == nullptr ? nullptr : from + at, rows + n * rows_step, rows_step,
+                                       columns + column, tokens, other == nullptr ? nullptr : other + at, to + at, products);
     }
   });
   T sum = 0;
   for (int lane = 0; lane < kLanes; ++lane) sum += products[lane];
   return sum;
+}
+
+/** What the outputs of one chunk are made of; rows of `mixing` may be columns. */
+template <typename T>
+struct MixedOutputs {
+  const T* c;           // [token][state]
+  const T* state;       // [state][channel], or null: zeros
+  const T* from_start;  // [token]
+  const T* mixing;      // what output i takes of input j is at i mixing_row + j mixing_step
+  int64_t mixing_row;
+  int64_t mixing_step;
+  const T* inputs;      // [token][channel]
+  T* y;                 // [token][channel]
+};
+
+/** Rows [i, i + kRows) of y, kVectors wide: in a function of its own, where nothing else wants the registers. */
+template <typename T, int kRows, int kVectors>
+__attribute__((noinline)) static void mix_tile(const MixedOutputs<T>& m, const HeadExtent& extent, int64_t i, int64_t column) {
+  const int64_t row = extent.padded_channels;
+  Vec<T> sum[kRows][kVectors];
+  clear<T>(sum);
+  if (m.state != nullptr) {
+    multiply_add<T>(sum, extent.states, m.c + i * extent.padded_states, extent.padded_states, 1, m.state + column, row);
+    scale_tile<T>(sum, m.from_start + i);
+  }
+  const T* mixing = m.mixing + i * m.mixing_row;
+  const T* inputs = m.inputs + column;
+  multiply_add<T>(sum, i, mixing, m.mixing_row, m.mixing_step, inputs, row);
+  multiply_add_triangle<T, true>(sum, mixing + i * m.mixing_step, m.mixing_row, m.mixing_step, inputs + i * row, row);
+  store_tile<T>(sum, m.y + i * row + column, row);
+}
+
+/** y(i) = from_start(i) c(i) state + sum over j <= i of mixing(i,j) inputs(j), without the skip. Meanwhile rows are fetched ahead. */
+template <typename T>
+static void mix_outputs(const MixedOutputs<T>& m, const HeadExtent& extent, int64_t tokens, RowsAhead ahead) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  for_each_tile(0, extent.padded_channels / kLanes, [&](auto width, int64_t vector) {
+    constexpr int kVectors = decltype(width)::value;
+    constexpr int kRows = kTileRows<kVectors>;
+    ahead.share_among((tokens + kRows - 1) / kRows);
+    for (int64_t i = 0; i < tokens; i += kRows) {
+      ahead.fetch_share();
+      mix_tile<T, kRows, kVectors>(m, extent, i, vector * kLanes);
+    }
+  });
 }
 
 /** The skip of one head for each channel; zeros where it is not given. */

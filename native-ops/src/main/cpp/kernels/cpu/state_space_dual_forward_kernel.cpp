@@ -25,6 +25,7 @@ struct ForwardScratch {
   T* scores;        // [token][token]: C of the later by B of the earlier
   T* mixing;        // [token][token]: what each output takes of each input of its chunk
   T* x;             // [token][channel]
+  T* y;             // [token][channel]
   T* skip;          // [head][channel]
   T* states;        // [head][state][channel]
   Decays<T> decays;
@@ -37,6 +38,7 @@ struct ForwardScratch {
     scores = arena.take<T>(chunk * chunk);
     mixing = arena.take<T>(chunk * chunk);
     x = arena.take<T>(chunk * extent.padded_channels);
+    y = arena.take<T>(chunk * extent.padded_channels);
     skip = arena.take<T>(heads * extent.padded_channels);
     states = arena.take<T>(heads * extent.elements);
     decays.take(arena, chunk);
@@ -77,52 +79,26 @@ void mix(const Decays<T>& d, const T* scores, int64_t padded, T* mixing) {
   }
 }
 
-/** The outputs of one head over one chunk, from its state before the chunk unless that is zero. */
+/** The outputs of one head over one chunk from its y: skip and gate. */
 template <typename T, typename X>
 void write_outputs(const StateSpaceDualForward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, int64_t begin, int64_t tokens,
-                   int64_t padded, const ForwardScratch<T>& scratch, const T* state) {
-  constexpr int kLanes = Simd<T>::kLanes;
+                   const ForwardScratch<T>& scratch) {
   const int64_t row = extent.padded_channels;
   const T* skip = f.in.skip.data == nullptr ? nullptr : scratch.skip + head * row;
   X* const out = element(f.out, s.batch, begin, s.first_head + head);
   const X* const z = f.in.z.data == nullptr ? nullptr : element(f.in.z, s.batch, begin, s.first_head + head);
-  for_each_tile(0, row / kLanes, [&](auto width, int64_t vector) {
-    constexpr int kVectors = decltype(width)::value;
-    constexpr int kRows = kTileRows<kVectors>;
-    const int64_t column = vector * kLanes;
-    const T* x = scratch.x + column;
-    for (int64_t i = 0; i < tokens; i += kRows) {
-      Vec<T> sum[kRows][kVectors];
-      clear<T>(sum);
-      if (state != nullptr) {
-        multiply_add<T>(sum, extent.states, scratch.c + i * extent.padded_states, extent.padded_states, 1, state + column, row);
-#pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const Vec<T> decay = set1(scratch.decays.from_start[i + r]);
-#pragma GCC unroll 4
-          for (int v = 0; v < kVectors; ++v) sum[r][v] = decay * sum[r][v];
-        }
-      }
-      multiply_add<T>(sum, i, scratch.mixing + i * padded, padded, 1, x, row);
-      multiply_add_triangle<T, true>(sum, scratch.mixing + i * padded + i, padded, 1, x + i * row, row);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        if (i + r >= tokens) break;
-        if (skip != nullptr) {
-#pragma GCC unroll 4
-          for (int v = 0; v < kVectors; ++v) sum[r][v] = fmadd(load(skip + column + v * kLanes), load(x + (i + r) * row + v * kLanes), sum[r][v]);
-        }
-        if (z != nullptr) {
-          Vec<T> gate[kVectors], open[kVectors];
-          load_columns<T>(z + (i + r) * f.in.z.length_stride + column, gate, extent.channels - column);
-          sigmoid<T, kVectors>(gate, open);
-#pragma GCC unroll 4
-          for (int v = 0; v < kVectors; ++v) sum[r][v] = sum[r][v] * (gate[v] * open[v]);
-        }
-        store_columns<T>(out + (i + r) * f.out.length_stride + column, sum[r], extent.channels - column);
-      }
-    }
-  });
+  for (int64_t t = 0; t < tokens; ++t) {
+    write_output<T>(scratch.y + t * row, scratch.x + t * row, skip, z == nullptr ? nullptr : z + t * f.in.z.length_stride, extent.channels,
+                    out + t * f.out.length_stride);
+  }
+}
+
+/** The rows of x that are read after those of this head and chunk. */
+template <typename T, typename X>
+RowsAhead next_inputs(const StateSpaceDualForward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, int64_t begin, int64_t tokens) {
+  if (head + 1 < s.heads) return RowsAhead::of(f.in.x, s.batch, begin, s.first_head + head + 1, tokens, extent.channels);
+  const int64_t left = s.end - begin - tokens;
+  return RowsAhead::of(f.in.x, s.batch, begin + tokens, s.first_head, left < tokens ? left : tokens, extent.channels);
 }
 
 template <typename T, typename X>
@@ -143,10 +119,13 @@ void forward_chunk(const StateSpaceDualForward<T, X>& f, const HeadExtent& exten
     scratch.decays.compute(f.in.a[h] * T(kLog2E), padded);
     mix(scratch.decays, scratch.scores, padded, scratch.mixing);
     pack_rows<T>(element(f.in.x, s.batch, begin, h), f.in.x.length_stride, tokens, extent.channels, scratch.x, padded, extent.padded_channels);
-    write_outputs(f, extent, s, head, begin, tokens, padded, scratch, zero_state ? nullptr : state);
+    mix_outputs<T>({scratch.c, zero_state ? nullptr : state, scratch.decays.from_start, scratch.mixing, padded, 1, scratch.x, scratch.y}, extent, tokens,
+                   RowsAhead::of(f.out, s.batch, begin, h, tokens, extent.channels));
+    write_outputs(f, extent, s, head, begin, tokens, scratch);
     if (!want_state) continue;
     scale_rows(scratch.decays.to_end_delta, tokens, extent.padded_channels, scratch.x, scratch.x);
-    advance_state(extent, scratch.decays.whole, zero_state ? nullptr : state, scratch.b, scratch.x, tokens, static_cast<const T*>(nullptr), state);
+    advance_state(extent, scratch.decays.whole, zero_state ? nullptr : state, scratch.b_transposed, padded, scratch.x, tokens,
+                  static_cast<const T*>(nullptr), state, next_inputs(f, extent, s, head, begin, tokens));
   }
 }
 
@@ -163,8 +142,8 @@ void forward_sequence(const StateSpaceDualForward<T, X>& f, const StateSpaceDual
   }
   const bool initial = f.in.initial_state.data != nullptr;
   if (initial) load_states(f.in.initial_state, s, extent, scratch.states);
-  for (int64_t begin = s.begin; begin < s.end; begin += geometry.chunk) {
-    const int64_t tokens = s.end - begin < geometry.chunk ? s.end - begin : geometry.chunk;
+  for (int64_t begin = s.begin; begin < s.end; begin += geometry.forward_chunk) {
+    const int64_t tokens = s.end - begin < geometry.forward_chunk ? s.end - begin : geometry.forward_chunk;
     forward_chunk(f, extent, s, begin, tokens, scratch, begin == s.begin && !initial, begin + tokens < s.end || f.final_state.data != nullptr);
   }
   store_states(scratch.states, s, extent, f.final_state);
@@ -182,9 +161,9 @@ void state_space_dual_forward(const StateSpaceDualForward<T, X>& f, int64_t bloc
   most = most < geometry.heads_per_group ? most : geometry.heads_per_group;
   ForwardScratch<T> scratch;
   Arena arena = {nullptr, 0};
-  scratch.take(arena, extent, geometry.chunk, most);
+  scratch.take(arena, extent, geometry.forward_chunk, most);
   arena = {static_cast<char*>(thread_scratch(arena.bytes)), 0};
-  scratch.take(arena, extent, geometry.chunk, most);
+  scratch.take(arena, extent, geometry.forward_chunk, most);
   int64_t block = block_begin;
   while (block < block_end) {
     HeadsOfSequence s;

@@ -27,8 +27,9 @@ struct StateSpaceDualGeometry {
   int64_t heads_per_block;
   int64_t blocks_per_group;
   int64_t blocks_per_row;
-  /** Tokens of a whole chunk, a multiple of 16. */
-  int64_t chunk;
+  /** Tokens of a whole chunk of either pass, multiples of 16. */
+  int64_t forward_chunk;
+  int64_t backward_chunk;
   /** Sequences up to this long are worked on by the recurrence. */
   int64_t recurrent_up_to;
   int64_t d_b_offset;

@@ -121,6 +121,17 @@ DJLMAMBA_INLINE void multiply_add_triangle(Vec<T> (&sum)[kRows][kVectors], const
   }
 }
 
+/** Multiplies each row by a factor of its own. */
+template <typename T, int kRows, int kVectors>
+DJLMAMBA_INLINE void scale_tile(Vec<T> (&sum)[kRows][kVectors], const T* factors) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    const Vec<T> factor = set1(factors[r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = factor * sum[r][v];
+  }
+}
+
 template <typename T, int kRows, int kVectors>
 DJLMAMBA_INLINE void store_tile(const Vec<T> (&sum)[kRows][kVectors], T* to, int64_t to_row) {
 #pragma GCC unroll 8
@@ -128,6 +139,14 @@ DJLMAMBA_INLINE void store_tile(const Vec<T> (&sum)[kRows][kVectors], T* to, int
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) store<T>(to + r * to_row + v * Simd<T>::kLanes, sum[r][v]);
   }
+}
+
+template <typename T, int kRows, int kVectors>
+__attribute__((noinline)) static void multiply_tile(const T* a, int64_t a_row, int64_t depth, const T* b, int64_t b_step, T* to, int64_t to_row) {
+  Vec<T> sum[kRows][kVectors];
+  clear<T>(sum);
+  multiply_add<T>(sum, depth, a, a_row, 1, b, b_step);
+  store_tile<T>(sum, to, to_row);
 }
 
 /** to = a b^T below (with the diagonal) or above it, for `rows` rows of a and `depth` rows of b transposed: blocks of 16 that hold none of it are left alone. */
@@ -140,10 +159,7 @@ static void multiply_half(const T* a, int64_t a_row, const T* b_transposed, int6
       constexpr int kVectors = decltype(width)::value;
       constexpr int kRows = kTileRows<kVectors>;
       for (int64_t i = block; i < block + kBlock; i += kRows) {
-        Vec<T> sum[kRows][kVectors];
-        clear<T>(sum);
-        multiply_add<T>(sum, depth, a + i * a_row, a_row, 1, b_transposed + vector * kLanes, rows);
-        store_tile<T>(sum, to + i * rows + vector * kLanes, rows);
+        multiply_tile<T, kRows, kVectors>(a + i * a_row, a_row, depth, b_transposed + vector * kLanes, rows, to + i * rows + vector * kLanes, rows);
       }
     });
   }
@@ -178,8 +194,12 @@ static void transpose_in(const T* from, int64_t from_row, int64_t rows, int64_t 
     for (int64_t c = 0; c < columns; c += kLanes) {
       const int count = columns - c < kLanes ? static_cast<int>(columns - c) : kLanes;
       Vec<T> v[kLanes];
+      if (count == kLanes && r + kLanes <= rows) {
 #pragma GCC unroll 16
-      for (int i = 0; i < kLanes; ++i) v[i] = r + i < rows ? load_first(from + (r + i) * from_row + c, count) : Vec<T>{};
+        for (int i = 0; i < kLanes; ++i) v[i] = load_unaligned(from + (r + i) * from_row + c);
+      } else {
+        for (int i = 0; i < kLanes; ++i) v[i] = r + i < rows ? load_first(from + (r + i) * from_row + c, count) : Vec<T>{};
+      }
       transpose_square<T>(v);
 #pragma GCC unroll 16
       for (int i = 0; i < kLanes; ++i) store<T>(to + (c + i) * to_row + r, v[i]);
@@ -198,9 +218,11 @@ static void transpose_out(const T* from, int64_t from_row, int64_t rows, int64_t
 #pragma GCC unroll 16
       for (int i = 0; i < kLanes; ++i) v[i] = load(from + (c + i) * from_row + r);
       transpose_square<T>(v);
+      if (count == kLanes && r + kLanes <= rows) {
 #pragma GCC unroll 16
-      for (int i = 0; i < kLanes; ++i) {
-        if (r + i < rows) store_first<T>(to + (r + i) * to_row + c, v[i], count);
+        for (int i = 0; i < kLanes; ++i) store_unaligned<T>(to + (r + i) * to_row + c, v[i]);
+      } else {
+        for (int i = 0; i < kLanes && r + i < rows; ++i) store_first<T>(to + (r + i) * to_row + c, v[i], count);
       }
     }
   }
@@ -224,34 +246,6 @@ template <typename T, typename X>
 static void pack_rows(const X* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t padded_rows, int64_t padded) {
   for (int64_t r = 0; r < rows; ++r) pack_row<T>(from + r * from_row, columns, to + r * padded, padded);
   memset(to + rows * padded, 0, static_cast<size_t>((padded_rows - rows) * padded) * sizeof(T));
-}
-
-/** Up to kVectors vectors of a row of the caller's that has `columns` elements from `to` on. */
-template <typename T, typename X, int kVectors>
-DJLMAMBA_INLINE void store_columns(X* to, const Vec<T> (&v)[kVectors], int64_t columns) {
-  constexpr int kLanes = Simd<T>::kLanes;
-#pragma GCC unroll 4
-  for (int i = 0; i < kVectors; ++i) {
-    if (columns >= (i + 1) * kLanes) {
-      store_unaligned<X>(to + i * kLanes, v[i]);
-    } else if (columns > i * kLanes) {
-      store_first<X>(to + i * kLanes, v[i], static_cast<int>(columns - i * kLanes));
-    }
-  }
-}
-
-template <typename T, typename X, int kVectors>
-DJLMAMBA_INLINE void load_columns(const X* from, Vec<T> (&v)[kVectors], int64_t columns) {
-  constexpr int kLanes = Simd<T>::kLanes;
-#pragma GCC unroll 4
-  for (int i = 0; i < kVectors; ++i) {
-    v[i] = Vec<T>{};
-    if (columns >= (i + 1) * kLanes) {
-      v[i] = load_unaligned(from + i * kLanes);
-    } else if (columns > i * kLanes) {
-      v[i] = load_first(from + i * kLanes, static_cast<int>(columns - i * kLanes));
-    }
-  }
 }
 
 /** Multiplies each row by a factor of its own. */

@@ -11,6 +11,7 @@ package io.github.djlmamba.hybrid;
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.feedforward.MlpOptions;
 import io.github.djlmamba.norm.NormOptions;
+import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaOptions;
 import io.github.djlmamba.state.MixerOptions;
 import java.util.EnumMap;
@@ -106,6 +107,21 @@ public record HybridStackOptions(
      */
     public static HybridStackOptions mamba(long modelSize, int layers) {
         return of(modelSize, LayerPattern.mamba(layers));
+    }
+
+    /**
+     * Returns the settings of a model of Mamba-2, attention and MLP layers, such as the
+     * Mamba-2-Hybrid of Waleffe et al. (2024), whose layers {@link LayerPattern#allocate}
+     * distributes: root mean square norms, and no positions.
+     *
+     * @param modelSize the size of the vectors
+     * @param pattern the kinds of the layers, of which those of M are Mamba-2
+     * @return the settings
+     */
+    public static HybridStackOptions mamba2Hybrid(long modelSize, LayerPattern pattern) {
+        return of(modelSize, pattern)
+                .withMixer(LayerSymbol.MAMBA, Mamba2Options.DEFAULTS)
+                .withNorm(NormOptions.RMS_NORM);
     }
 
     /**

@@ -106,6 +106,33 @@ final class ArgumentCheck {
         return array;
     }
 
+    /** Checks an array of int64, and its shape. */
+    void integers(String name, NDArray array, String letters, long... expected) {
+        open(name, array);
+        if (array.getDataType() != DataType.INT64) {
+            throw failure(name, "has type " + array.getDataType() + "; expected int64");
+        }
+        denseOnDevice(name, array);
+        shape(name, array, letters, expected);
+    }
+
+    /** Checks that no gradient is wanted of a step that changes a state in place. */
+    void notRecorded(String differentiableOp, NDArray... arrays) {
+        if (!GradientMode.isOn()) {
+            return;
+        }
+        for (NDArray array : arrays) {
+            if (array != null && array.hasGradient()) {
+                throw new IllegalArgumentException(
+                        op
+                                + ": a gradient is wanted of an input, but a step that changes a"
+                                + " state in place records none; use the "
+                                + differentiableOp
+                                + " with L = 1, or turn recording off with GradientMode.off");
+            }
+        }
+    }
+
     /** Checks that packed sequences fill rows of the given number and length. */
     void packed(PackedSequences packed, long batch, long length) {
         if (packed.batch() != batch || packed.length() != length) {

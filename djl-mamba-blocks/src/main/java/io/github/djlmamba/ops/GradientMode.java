@@ -45,8 +45,13 @@ public final class GradientMode {
         return with(true, computation);
     }
 
+    /** Returns whether the calling thread records. */
+    static boolean isOn() {
+        return JniUtils.isGradMode();
+    }
+
     private static <T> T with(boolean mode, Supplier<T> computation) {
-        boolean before = JniUtils.isGradMode();
+        boolean before = isOn();
         if (before == mode) {
             return computation.get();
         }

@@ -128,6 +128,16 @@ public interface OpsProvider {
     }
 
     /**
+     * Computes one token of a state space dual for each row, in place on the state.
+     *
+     * @param step the checked inputs
+     * @return the output
+     */
+    default NDArray stateSpaceDualStep(StateSpaceDualStep step) {
+        return step.naive();
+    }
+
+    /**
      * Computes a causal depthwise convolution.
      *
      * @param convolution the checked inputs

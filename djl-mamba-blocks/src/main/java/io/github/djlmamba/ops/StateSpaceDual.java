@@ -441,7 +441,8 @@ public final class StateSpaceDual {
         }
     }
 
-    private long states() {
+    /** Returns N. */
+    long states() {
         return b.getShape().get(b.getShape().dimension() - 1);
     }
 

@@ -44,6 +44,25 @@ final class StateSpaceDualNaive {
         return op.sequences() == null ? sequence(all) : packed(all, op.sequences());
     }
 
+    /** Computes one token of each row, whose arrays lack the axis L, from a state (B, H, P, N). */
+    NDList step(UnaryOperator<NDArray> wide, NDArray before) {
+        UnaryOperator<NDArray> asSequence =
+                array -> array == null ? null : wide.apply(array).expandDims(1);
+        Tokens tokens =
+                new Tokens(
+                        asSequence.apply(op.x()),
+                        asSequence.apply(op.delta()),
+                        asSequence.apply(op.b()),
+                        asSequence.apply(op.c()),
+                        asSequence.apply(op.gate()),
+                        before);
+        if (before.getShape().get(0) == 0) {
+            return new NDList(tokens.x().squeeze(1).add(0), before);
+        }
+        NDList results = sequence(tokens);
+        return new NDList(results.get(0).squeeze(1), results.get(1));
+    }
+
     private static NDArray unchanged(Tokens in, Shape shape) {
         return in.initialState() != null
                 ? in.initialState().add(0)

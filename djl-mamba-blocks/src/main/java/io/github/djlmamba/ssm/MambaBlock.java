@@ -111,13 +111,7 @@ public final class MambaBlock extends SequenceMixer {
 
     private Parameter parameter(
             String name, Parameter.Type type, Shape shape, Initializer initializer) {
-        return addParameter(
-                Parameter.builder()
-                        .setName(name)
-                        .setType(type)
-                        .optShape(shape)
-                        .optInitializer(initializer)
-                        .build());
+        return addParameter(StateSpaceInitializers.parameter(name, type, shape, initializer));
     }
 
     private Projection projection(

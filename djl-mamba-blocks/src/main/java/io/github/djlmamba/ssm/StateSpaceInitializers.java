@@ -12,6 +12,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.initializer.Initializer;
 
 /**
  * The initial values that state space blocks need beside the usual ones (Gu and Dao, 2023, section
@@ -22,6 +24,8 @@ final class StateSpaceInitializers {
     private static final double SMALLEST_STEP = 0.001;
     private static final double LARGEST_STEP = 0.1;
     private static final double STEP_FLOOR = 1e-4;
+    private static final double SMALLEST_RATE = 1;
+    private static final double LARGEST_RATE = 16;
 
     private StateSpaceInitializers() {}
 
@@ -51,6 +55,29 @@ final class StateSpaceInitializers {
             }
         }
         return create(manager, values, shape, dataType);
+    }
+
+    /** The logarithms of numbers uniform between 1 and 16: A is uniform between -16 and -1. */
+    static NDArray logOfUniform(NDManager manager, Shape shape, DataType dataType) {
+        double[] values = new double[Math.toIntExact(shape.size())];
+        try (NDArray uniform = manager.randomUniform(0, 1, shape, DataType.FLOAT32)) {
+            float[] draws = uniform.toFloatArray();
+            for (int i = 0; i < values.length; i++) {
+                values[i] = Math.log(SMALLEST_RATE + draws[i] * (LARGEST_RATE - SMALLEST_RATE));
+            }
+        }
+        return create(manager, values, shape, dataType);
+    }
+
+    /** Makes a parameter with its initial values. */
+    static Parameter parameter(
+            String name, Parameter.Type type, Shape shape, Initializer initializer) {
+        return Parameter.builder()
+                .setName(name)
+                .setType(type)
+                .optShape(shape)
+                .optInitializer(initializer)
+                .build();
     }
 
     private static double inverseSoftplus(double y) {

@@ -128,6 +128,11 @@ public final class DualCase extends OpCase {
         return all;
     }
 
+    /** The options. */
+    public Set<Option> options() {
+        return options;
+    }
+
     /** The same call with another size of the chunks, of the same inputs. */
     public DualCase withChunkSize(int tokens) {
         return new DualCase(size, options, layout, tokens, sequences);
@@ -165,6 +170,17 @@ public final class DualCase extends OpCase {
                 sequences == null
                         ? new Shape(size.batch()).add(matrix)
                         : new Shape(sequences.stateShape(matrix)));
+    }
+
+    /** The shapes that the results of other arrays have. */
+    List<Shape> shapes(Map<String, NDArray> arrays) {
+        Shape x = arrays.get("x").getShape();
+        Shape b = arrays.get("b").getShape();
+        Shape rows = new Shape(x.get(0));
+        return List.of(
+                x,
+                (sequences == null ? rows : rows.add(sequences.sequences()))
+                        .add(x.get(2), x.get(3), b.get(b.dimension() - 1)));
     }
 
     @Override

@@ -142,6 +142,9 @@ public abstract class OpArgumentsFuzz {
                     input.slice(0, input.dimension() - 1)
                             .add(arrays.get("weight").getShape().get(0)));
         }
+        if (opCase instanceof DualCase dual) {
+            return dual.shapes(arrays);
+        }
         if (opCase instanceof ScanCase) {
             Shape u = arrays.get("u").getShape();
             return List.of(u, new Shape(u.get(0), u.get(2), arrays.get("a").getShape().get(1)));
@@ -157,7 +160,7 @@ public abstract class OpArgumentsFuzz {
         int length = random.nextInt(10);
         int channels = SIZES[random.nextInt(SIZES.length)];
         int inner = SIZES[random.nextInt(SIZES.length)];
-        switch (random.nextInt(3)) {
+        switch (random.nextInt(4)) {
             case 0:
                 int groups = random.nextInt(3) == 0 ? channels : random.nextInt(2);
                 return new ScanCase(
@@ -169,6 +172,20 @@ public abstract class OpArgumentsFuzz {
                         new ConvCase.Size(batch, length, channels, 1 + random.nextInt(7)),
                         ConvCase.allOptions().get(random.nextInt(8)),
                         layout);
+            case 2:
+                int[] chunks = {0, 1, 16, 64};
+                return new DualCase(
+                        new DualCase.Size(
+                                batch,
+                                length,
+                                channels,
+                                inner,
+                                SIZES[random.nextInt(SIZES.length)],
+                                random.nextInt(3) == 0 ? channels : random.nextInt(2)),
+                        DualCase.allOptions().get(random.nextInt(96)),
+                        layout,
+                        chunks[random.nextInt(chunks.length)],
+                        batch > 0 && random.nextInt(3) == 0 ? pack(batch, length, random) : null);
             default:
                 long[] leading = new long[random.nextInt(4)];
                 for (int i = 0; i < leading.length; i++) {
@@ -177,6 +194,17 @@ public abstract class OpArgumentsFuzz {
                 return new LinearCase(
                         new Shape(leading), channels, inner, random.nextBoolean(), layout);
         }
+    }
+
+    private static PackedSequences pack(int batch, int length, Random random) {
+        long[][] lengths = new long[batch][1 + random.nextInt(4)];
+        for (int row = 0; row < batch; row++) {
+            lengths[row] = new long[lengths[0].length];
+            for (int t = 0; t < length; t++) {
+                lengths[row][random.nextInt(lengths[row].length)]++;
+            }
+        }
+        return PackedSequences.ofLengths(lengths);
     }
 
     private void adam(NDManager manager, Random random, String call) {
@@ -249,6 +277,9 @@ public abstract class OpArgumentsFuzz {
     }
 
     private static String nameOf(OpCase opCase) {
+        if (opCase instanceof DualCase) {
+            return "state space dual: ";
+        }
         return opCase instanceof ScanCase
                 ? "selective scan: "
                 : opCase instanceof ConvCase ? "causal conv1d: " : "linear: ";

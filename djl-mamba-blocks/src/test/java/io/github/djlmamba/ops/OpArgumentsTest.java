@@ -40,6 +40,11 @@ class OpArgumentsTest {
                     new ScanCase.Size(2, 5, 6, 3, 2),
                     EnumSet.allOf(ScanCase.Option.class),
                     Layout.CONTIGUOUS);
+    private final OpCase dual =
+            new DualCase(
+                    new DualCase.Size(2, 5, 6, 4, 3, 2),
+                    EnumSet.allOf(DualCase.Option.class),
+                    Layout.CONTIGUOUS);
     private final OpCase convolution =
             new ConvCase(
                     new ConvCase.Size(2, 5, 6, 4),
@@ -316,7 +321,7 @@ class OpArgumentsTest {
     }
 
     private List<OpCase> cases() {
-        return List.of(scan, convolution, linear);
+        return List.of(scan, dual, convolution, linear);
     }
 
     /**
@@ -344,6 +349,9 @@ class OpArgumentsTest {
     }
 
     private static String opName(OpCase opCase) {
+        if (opCase instanceof DualCase) {
+            return "state space dual: ";
+        }
         return opCase instanceof ScanCase
                 ? "selective scan: "
                 : opCase instanceof ConvCase ? "causal conv1d: " : "linear: ";

@@ -8,10 +8,12 @@
  */
 package io.github.djlmamba.ssm;
 
+import static io.github.djlmamba.ssm.BlockTesting.assertMessage;
+import static io.github.djlmamba.ssm.BlockTesting.assertUniform;
+import static io.github.djlmamba.ssm.BlockTesting.project;
+import static io.github.djlmamba.ssm.BlockTesting.silu;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
@@ -147,21 +149,6 @@ class MambaBlockTest {
         return result;
     }
 
-    private static double[] project(double[] weight, double[] bias, double[] x) {
-        double[] y = new double[weight.length / x.length];
-        for (int o = 0; o < y.length; o++) {
-            y[o] = bias == null ? 0 : bias[o];
-            for (int i = 0; i < x.length; i++) {
-                y[o] += weight[o * x.length + i] * x[i];
-            }
-        }
-        return y;
-    }
-
-    private static double silu(double x) {
-        return x / (1 + Math.exp(-x));
-    }
-
     @Test
     void parametersHaveTheCheckpointsShapes() {
         MambaBlock block = initialized(MambaBlock.builder(), 40, DataType.FLOAT32);
@@ -211,28 +198,6 @@ class MambaBlockTest {
         assertUniform(parameters, "04out_proj_weight", 0.25 / Math.sqrt(256));
     }
 
-    private static void assertUniform(ParameterList parameters, String name, double bound) {
-        float[] floats = parameters.get(name).getArray().toFloatArray();
-        double[] values = new double[floats.length];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = floats[i];
-        }
-        assertUniform(name, values, -bound, bound);
-    }
-
-    /** Compares with the uniform distribution by the Kolmogorov-Smirnov distance at 0.1%. */
-    private static void assertUniform(String name, double[] values, double low, double high) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        double distance = 0;
-        for (int i = 0; i < sorted.length; i++) {
-            double share = (sorted[i] - low) / (high - low);
-            assertTrue(share > -1e-4 && share < 1 + 1e-4, name + " leaves its bounds");
-            distance = Math.max(distance, Math.abs(share - (i + 0.5) / sorted.length));
-        }
-        assertTrue(distance < 1.95 / Math.sqrt(sorted.length), name + ": distance " + distance);
-    }
-
     @Test
     void biasesOfProjectionsStartAtZero() {
         MambaBlock block =
@@ -270,10 +235,5 @@ class MambaBlockTest {
         assertMessage("rank of delta is -1", () -> MambaBlock.builder().optDeltaRank(-1));
         MambaBlock block = MambaBlock.builder().setModelSize(4).build();
         assertMessage("(1, 4)", () -> block.initialize(manager, DataType.FLOAT32, new Shape(1, 4)));
-    }
-
-    private static void assertMessage(String part, Runnable action) {
-        String message = assertThrows(IllegalArgumentException.class, action::run).getMessage();
-        assertTrue(message.contains(part), message);
     }
 }

@@ -18,6 +18,7 @@ import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
 import io.github.djlmamba.norm.NormOptions;
+import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaBlock;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -28,6 +29,9 @@ public final class MixerCases {
 
     /** The model size of each case. */
     public static final long MODEL_SIZE = 8;
+
+    private static final Mamba2Options MAMBA2 =
+            Mamba2Options.DEFAULTS.withHeadSize(4).withStateSize(5);
 
     private MixerCases() {}
 
@@ -54,6 +58,29 @@ public final class MixerCases {
         cases.put(
                 "Mamba with a convolution of width 1",
                 () -> MambaBlock.builder().setModelSize(MODEL_SIZE).optConvolutionWidth(1).build());
+        for (Mamba2Options.Norm norm : Mamba2Options.Norm.values()) {
+            cases.put(
+                    "Mamba-2 with norm " + norm,
+                    () ->
+                            MAMBA2.withNorm(norm, false, 1e-5f)
+                                    .withStateSize(3)
+                                    .newMixer(MODEL_SIZE, 1));
+        }
+        cases.put(
+                "Mamba-2 with every option",
+                () ->
+                        MAMBA2.withGroups(2)
+                                .withHeadSize(2)
+                                .withConvolutionWidth(2)
+                                .withChannels(12 * 2)
+                                .withProjectionBias(true)
+                                .withConvolutionBias(false)
+                                .withSkipByChannel(true)
+                                .withDeltaLimits(0.002, 0.05)
+                                .newMixer(MODEL_SIZE, 1));
+        cases.put(
+                "Mamba-2 with a convolution of width 1",
+                () -> MAMBA2.withConvolutionWidth(1).newMixer(MODEL_SIZE, 1));
         cases.put(
                 "attention",
                 () ->
@@ -86,6 +113,13 @@ public final class MixerCases {
     public static Map<String, Supplier<SequenceMixer>> stacks() {
         Map<String, Supplier<SequenceMixer>> cases = new LinkedHashMap<>();
         cases.put("stack: Mamba", () -> stack(HybridStackOptions.mamba(MODEL_SIZE, 3)));
+        cases.put(
+                "stack: Mamba-2 hybrid",
+                () ->
+                        stack(
+                                HybridStackOptions.mamba2Hybrid(
+                                                MODEL_SIZE, LayerPattern.parse("M-M*-M"))
+                                        .withMixer(LayerSymbol.MAMBA, MAMBA2)));
         cases.put(
                 "stack: transformer",
                 () -> stack(HybridStackOptions.transformer(MODEL_SIZE, 2, 40)));

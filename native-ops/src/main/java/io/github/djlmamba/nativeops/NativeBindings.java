@@ -56,6 +56,26 @@ final class NativeBindings {
     static native long[] causalConv1d(
             long x, long weight, long bias, long initialState, boolean silu, long[] offsets);
 
+    /**
+     * The arguments are x, delta, a, b, c, skip, gate, deltaBias and the initial state. Offsets of
+     * packed sequences are row after row, or null.
+     */
+    static native long[] stateSpaceDual(
+            long[] arguments,
+            long[] sequenceOffsets,
+            boolean deltaSoftplus,
+            double deltaMinimum,
+            double deltaMaximum,
+            int chunkSize);
+
+    /** The arguments are those of the state space dual, with the state that is changed last. */
+    static native long stateSpaceDualStep(
+            long[] arguments,
+            long slots,
+            boolean deltaSoftplus,
+            double deltaMinimum,
+            double deltaMaximum);
+
     static native double adamStep(
             long[] parameters,
             long[] firstMoments,

@@ -21,6 +21,8 @@ import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ReducedPrecision;
 import io.github.djlmamba.ops.SelectiveScan;
+import io.github.djlmamba.ops.StateSpaceDual;
+import io.github.djlmamba.ops.StateSpaceDualStep;
 import java.util.List;
 import java.util.function.Function;
 import org.apiguardian.api.API;
@@ -157,6 +159,61 @@ public final class NativeOps implements OpsProvider {
                         offsets(convolution.sequences()));
         NDArray[] results = arrays(op, convolution.x(), handles);
         return new CausalConv1d.Result(results[0], results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public StateSpaceDual.Result stateSpaceDual(StateSpaceDual dual) {
+        NativeLibrary.require();
+        String op = "state space dual";
+        long[] arguments = {
+            handle(op, "x", dual.x()),
+            handle(op, "delta", dual.delta()),
+            handle(op, "a", dual.a()),
+            handle(op, "b", dual.b()),
+            handle(op, "c", dual.c()),
+            optionalHandle(op, "skip", dual.skip()),
+            optionalHandle(op, "gate", dual.gate()),
+            optionalHandle(op, "deltaBias", dual.deltaBias()),
+            optionalHandle(op, "initialState", dual.initialState())
+        };
+        long[] handles =
+                NativeBindings.stateSpaceDual(
+                        arguments,
+                        dual.sequences() == null ? null : dual.sequences().offsets(),
+                        dual.deltaSoftplus(),
+                        dual.deltaMinimum(),
+                        dual.deltaMaximum(),
+                        dual.chunkSize());
+        NDArray[] results = arrays(op, dual.x(), handles);
+        return new StateSpaceDual.Result(results[0], results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray stateSpaceDualStep(StateSpaceDualStep step) {
+        NativeLibrary.require();
+        String op = "state space dual step";
+        long[] arguments = {
+            handle(op, "x", step.x()),
+            handle(op, "delta", step.delta()),
+            handle(op, "a", step.a()),
+            handle(op, "b", step.b()),
+            handle(op, "c", step.c()),
+            optionalHandle(op, "skip", step.skip()),
+            optionalHandle(op, "gate", step.gate()),
+            optionalHandle(op, "deltaBias", step.deltaBias()),
+            handle(op, "state", step.state())
+        };
+        return array(
+                op,
+                step.x(),
+                NativeBindings.stateSpaceDualStep(
+                        arguments,
+                        optionalHandle(op, "slots", step.slots()),
+                        step.deltaSoftplus(),
+                        step.deltaMinimum(),
+                        step.deltaMaximum()));
     }
 
     /** {@inheritDoc} */

@@ -13,7 +13,9 @@ import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
+import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaOptions;
+import io.github.djlmamba.state.MixerOptions;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,8 +32,9 @@ import org.apiguardian.api.API;
  * @param points the largest number of examples in training; models with learned positions take
  *     twice as many, others any number
  * @param modelSize the width of the residual stream
- * @param heads the heads of attention
- * @param stateSize the state size N of Mamba
+ * @param heads the heads of attention; those of Mamba-2, which has twice the channels, are as
+ *     large
+ * @param stateSize the state size N of Mamba and Mamba-2
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record InContextSettings(
@@ -51,6 +54,9 @@ public record InContextSettings(
     /** The architecture of Mamba layers alone. */
     public static final String MAMBA = "mamba";
 
+    /** The architecture of Mamba-2 layers alone. */
+    public static final String MAMBA2 = "mamba2";
+
     /** The architecture of GPT-2. */
     public static final String TRANSFORMER = "transformer";
 
@@ -59,7 +65,7 @@ public record InContextSettings(
 
     /** The named architectures. */
     public static final List<String> ARCHITECTURES =
-            List.of(MAMBAFORMER, MAMBA, TRANSFORMER, HYBRID);
+            List.of(MAMBAFORMER, MAMBA, MAMBA2, TRANSFORMER, HYBRID);
 
     /**
      * Checks the settings.
@@ -139,16 +145,21 @@ public record InContextSettings(
         HybridStackOptions options =
                 switch (architecture) {
                     case MAMBAFORMER -> HybridStackOptions.mambaFormer(modelSize, layers);
-                    case MAMBA -> HybridStackOptions.mamba(modelSize, layers);
+                    case MAMBA, MAMBA2 -> HybridStackOptions.mamba(modelSize, layers);
                     case TRANSFORMER ->
                             HybridStackOptions.transformer(modelSize, layers, positions);
                     case HYBRID -> HybridStackOptions.standardHybrid(modelSize, layers, positions);
                     default -> HybridStackOptions.of(modelSize, parse());
                 };
         AttentionOptions attention = (AttentionOptions) options.mixers().get(LayerSymbol.ATTENTION);
-        MambaOptions mamba = (MambaOptions) options.mixers().get(LayerSymbol.MAMBA);
+        MixerOptions mamba =
+                architecture.equals(MAMBA2)
+                        ? Mamba2Options.DEFAULTS
+                                .withStateSize(stateSize)
+                                .withHeadSize(modelSize / heads)
+                        : MambaOptions.DEFAULTS.withStateSize(stateSize);
         return options.withMixer(LayerSymbol.ATTENTION, attention.withHeads(heads))
-                .withMixer(LayerSymbol.MAMBA, mamba.withStateSize(stateSize));
+                .withMixer(LayerSymbol.MAMBA, mamba);
     }
 
     private LayerPattern parse() {

@@ -40,7 +40,7 @@ class InContextLearnerTest {
     @TempDir private Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"mambaformer", "mamba", "transformer", "hybrid", "M-*"})
+    @ValueSource(strings = {"mambaformer", "mamba", "mamba2", "transformer", "hybrid", "M-*"})
     void predictionSeesNothingFromItsAnswerOn(String architecture) throws Exception {
         try (ZooModel<InContextPrompt, float[]> model = savedAndLoaded(settings(architecture));
                 Predictor<InContextPrompt, float[]> predictor = model.newPredictor()) {
@@ -110,7 +110,7 @@ class InContextLearnerTest {
     @Test
     void wrongSettingsAreNamed() {
         assertMessage(
-                "neither mambaformer, mamba, transformer, hybrid nor a pattern",
+                "neither mambaformer, mamba, mamba2, transformer, hybrid nor a pattern",
                 () -> new InContextLearner(settings("lstm")));
         assertMessage("no multiple", () -> new InContextSettings("mamba", 2, 4, 9, 30, 8, 16));
         assertMessage("dims is 0", () -> new InContextSettings("mamba", 2, 0, 9, 32, 8, 16));

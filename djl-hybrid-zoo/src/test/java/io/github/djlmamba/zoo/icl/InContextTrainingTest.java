@@ -36,7 +36,7 @@ class InContextTrainingTest {
     @TempDir private Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"mambaformer", "mamba", "transformer", "hybrid"})
+    @ValueSource(strings = {"mambaformer", "mamba", "mamba2", "transformer", "hybrid"})
     void lossFalls(String architecture) throws Exception {
         InContextTrainingSettings settings = settings(architecture, 400, 3e-3);
         List<TrainingHistory.Entry> losses =

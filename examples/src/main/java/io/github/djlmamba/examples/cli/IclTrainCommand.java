@@ -45,8 +45,8 @@ final class IclTrainCommand implements Callable<Integer> {
             names = "--model",
             defaultValue = "mambaformer",
             description =
-                    "mambaformer, mamba, transformer, hybrid, or a pattern of M (Mamba), * (attention)"
-                            + " and - (MLP). Default: ${DEFAULT-VALUE}.")
+                    "mambaformer, mamba, mamba2, transformer, hybrid, or a pattern of M (Mamba),"
+                            + " * (attention) and - (MLP). Default: ${DEFAULT-VALUE}.")
     private String model;
 
     @Option(
@@ -72,7 +72,7 @@ final class IclTrainCommand implements Callable<Integer> {
     @Option(
             names = "--state-size",
             defaultValue = "16",
-            description = "The state size of Mamba. Default: ${DEFAULT-VALUE}.")
+            description = "The state size of Mamba and Mamba-2. Default: ${DEFAULT-VALUE}.")
     private int stateSize;
 
     @Option(
