@@ -51,10 +51,10 @@ Tensor run_op(const std::string& op, const std::vector<OptionalTensor>& inputs, 
   const auto optional = [&](size_t index) { return index < inputs.size() ? inputs[index] : std::nullopt; };
   if (op == "selective_scan") {
     return std::get<0>(selective_scan(
-        required(0), required(1), required(2), required(3), required(4), optional(5), optional(6), optional(7), optional(8), flag));
+        required(0), required(1), required(2), required(3), required(4), optional(5), optional(6), optional(7), optional(8), flag, std::nullopt));
   }
   if (op == "causal_conv1d") {
-    return std::get<0>(causal_conv1d(required(0), required(1), optional(2), optional(3), flag));
+    return std::get<0>(causal_conv1d(required(0), required(1), optional(2), optional(3), flag, std::nullopt));
   }
   TORCH_CHECK_VALUE(op == "linear", "there is no timing of the op ", op);
   return djlmamba::linear(required(0), required(1), optional(2));

@@ -33,21 +33,25 @@ JNIEXPORT jstring JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_instr
 
 JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_selectiveScan(
     JNIEnv* env, jclass, jlong u, jlong delta, jlong a, jlong b, jlong c, jlong skip, jlong gate, jlong delta_bias, jlong initial_state,
-    jboolean delta_softplus) {
+    jboolean delta_softplus, jlongArray offsets) {
   return guarded(env, [&] {
     return handles_of(
         env,
         selective_scan(
             tensor_of(u), tensor_of(delta), tensor_of(a), tensor_of(b), tensor_of(c), optional_of(skip), optional_of(gate),
-            optional_of(delta_bias), optional_of(initial_state), delta_softplus == JNI_TRUE));
+            optional_of(delta_bias), optional_of(initial_state), delta_softplus == JNI_TRUE, offsets_of(env, offsets, tensor_of(u))));
   });
 }
 
 JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_causalConv1d(
-    JNIEnv* env, jclass, jlong x, jlong weight, jlong bias, jlong initial_state, jboolean silu) {
+    JNIEnv* env, jclass, jlong x, jlong weight, jlong bias, jlong initial_state, jboolean silu,
+    jlongArray offsets) {
   return guarded(env, [&] {
     return handles_of(
-        env, causal_conv1d(tensor_of(x), tensor_of(weight), optional_of(bias), optional_of(initial_state), silu == JNI_TRUE));
+        env,
+        causal_conv1d(
+            tensor_of(x), tensor_of(weight), optional_of(bias), optional_of(initial_state), silu == JNI_TRUE,
+            offsets_of(env, offsets, tensor_of(x))));
   });
 }
 

@@ -101,6 +101,11 @@ inline OptionalTensor offsets_of(JNIEnv* env, jlongArray offsets, int64_t batch)
   return tensor;
 }
 
+/** The offsets for the rows of a tensor (B, ...). */
+inline OptionalTensor offsets_of(JNIEnv* env, jlongArray offsets, const at::Tensor& rows) {
+  return offsets_of(env, offsets, rows.dim() == 0 ? 0 : rows.size(0));
+}
+
 inline jstring string_of(JNIEnv* env, const std::string& text) { return env->NewStringUTF(text.c_str()); }
 
 inline std::string text_of(JNIEnv* env, jstring text) {

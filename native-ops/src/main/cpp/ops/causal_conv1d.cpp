@@ -14,6 +14,7 @@
 
 #include "ops/checks.h"
 #include "ops/ops.h"
+#include "ops/packed_sequences.h"
 
 namespace djlmamba {
 namespace {
@@ -29,66 +30,69 @@ struct ConvTensors {
   Tensor bias;
   Tensor initial_state;
   bool silu = false;
+  PackedSequences packed;
 };
 
 constexpr size_t kInputs = 4;
+constexpr const char* kName = "causal conv1d";
 
 /** The gradients of the inputs, in the same order; undefined where not wanted. */
 using ConvGradients = std::array<Tensor, kInputs>;
 
-template <typename T>
-cpu::CausalConv1dInputs<T> inputs_of(const ConvTensors& in) {
-  cpu::CausalConv1dInputs<T> views;
+template <typename T, typename X>
+cpu::CausalConv1dInputs<T, X> inputs_of(const ConvTensors& in) {
+  cpu::CausalConv1dInputs<T, X> views;
   views.sizes.batch = in.x.size(0);
   views.sizes.length = in.x.size(1);
   views.sizes.channels = in.x.size(2);
   views.sizes.width = in.weight.size(1);
-  views.x = view3<cpu::SequenceView<const T>>(in.x, data_or_null<T>(in.x));
+  views.packed = in.packed.view();
+  views.x = view3<cpu::SequenceView<const X>>(in.x, data_or_null<X>(in.x));
   views.weight = {data_or_null<T>(in.weight), in.weight.stride(0)};
   views.bias = data_or_null<T>(in.bias);
   views.silu = in.silu;
-  views.initial_state = view3<cpu::BatchedMatrixView<const T>>(in.initial_state, data_or_null<T>(in.initial_state));
+  views.initial_state = states_view(in.packed, in.initial_state, data_or_null<T>(in.initial_state));
   return views;
 }
 
-template <typename T>
+template <typename T, typename X>
 std::tuple<Tensor, Tensor> forward_on_cpu(const ConvTensors& in) {
-  const auto& kernels = cpu::causal_conv1d_kernels<T>();
-  cpu::CausalConv1dForward<T> args;
-  args.in = inputs_of<T>(in);
+  const auto& kernels = cpu::causal_conv1d_kernels<T, X>();
+  cpu::CausalConv1dForward<T, X> args;
+  args.in = inputs_of<T, X>(in);
   const auto& sizes = args.in.sizes;
   const cpu::CausalConv1dPlan plan = kernels.plan(sizes);
   const Tensor output = at::empty({sizes.batch, sizes.length, sizes.channels}, in.x.options());
-  const Tensor final_state = at::empty({sizes.batch, sizes.width - 1, sizes.channels}, in.x.options());
-  args.out = view3<cpu::SequenceView<T>>(output, mutable_data_or_null<T>(output));
-  args.final_state = view3<cpu::BatchedMatrixView<T>>(final_state, mutable_data_or_null<T>(final_state));
+  const Tensor final_state = at::empty(in.packed.state_shape({sizes.width - 1, sizes.channels}), in.weight.options());
+  args.out = view3<cpu::SequenceView<X>>(output, mutable_data_or_null<X>(output));
+  args.final_state = states_view(in.packed, final_state, mutable_data_or_null<T>(final_state));
   at::parallel_for(0, plan.forward_blocks, plan.forward_grain, [&](int64_t begin, int64_t end) { kernels.forward(args, begin, end); });
   return {output, final_state};
 }
 
-template <typename T>
+template <typename T, typename X>
 ConvGradients backward_on_cpu(
     const ConvTensors& in, const Tensor& output_gradient, const Tensor& state_gradient, const std::array<bool, kInputs>& wanted) {
-  const auto& kernels = cpu::causal_conv1d_kernels<T>();
-  cpu::CausalConv1dBackward<T> args;
-  args.in = inputs_of<T>(in);
+  const auto& kernels = cpu::causal_conv1d_kernels<T, X>();
+  cpu::CausalConv1dBackward<T, X> args;
+  args.in = inputs_of<T, X>(in);
   const cpu::CausalConv1dPlan plan = kernels.plan(args.in.sizes);
   const Tensor inputs[kInputs] = {in.x, in.weight, in.bias, in.initial_state};
   ConvGradients gradients;
   for (size_t i = 0; i < kInputs; i++) {
     if (wanted[i]) {
-      gradients[i] = at::empty(inputs[i].sizes(), in.x.options());
+      gradients[i] = at::empty(inputs[i].sizes(), inputs[i].options());
     }
   }
-  const Tensor workspace = at::empty({plan.backward_workspace_elements}, in.x.options());
-  const auto data = [&](size_t i) { return mutable_data_or_null<T>(gradients[i]); };
-  args.d_out = view3<cpu::SequenceView<const T>>(output_gradient, data_or_null<T>(output_gradient));
-  args.d_final_state = view3<cpu::BatchedMatrixView<const T>>(state_gradient, data_or_null<T>(state_gradient));
+  const Tensor workspace = at::empty({plan.backward_workspace_elements}, in.weight.options());
+  const auto& [d_x, d_weight, d_bias, d_initial_state] = gradients;
+  args.d_out = view3<cpu::SequenceView<const X>>(output_gradient, data_or_null<X>(output_gradient));
+  args.d_final_state = states_view(in.packed, state_gradient, data_or_null<T>(state_gradient));
   args.workspace = mutable_data_or_null<T>(workspace);
-  args.d_x = view3<cpu::SequenceView<T>>(gradients[0], data(0));
-  args.d_weight = gradients[1].defined() ? cpu::MatrixView<T>{data(1), gradients[1].stride(0)} : cpu::MatrixView<T>{};
-  args.d_bias = data(2);
-  args.d_initial_state = view3<cpu::BatchedMatrixView<T>>(gradients[3], data(3));
+  args.d_x = view3<cpu::SequenceView<X>>(d_x, mutable_data_or_null<X>(d_x));
+  args.d_weight = d_weight.defined() ? cpu::MatrixView<T>{mutable_data_or_null<T>(d_weight), d_weight.stride(0)} : cpu::MatrixView<T>{};
+  args.d_bias = mutable_data_or_null<T>(d_bias);
+  args.d_initial_state = states_view(in.packed, d_initial_state, mutable_data_or_null<T>(d_initial_state));
   at::parallel_for(0, plan.backward_blocks, plan.backward_grain, [&](int64_t begin, int64_t end) { kernels.backward(args, begin, end); });
   at::parallel_for(0, plan.backward_reduce_blocks, plan.backward_reduce_grain, [&](int64_t begin, int64_t end) {
     kernels.backward_reduce(args, begin, end);
@@ -96,46 +100,50 @@ ConvGradients backward_on_cpu(
   return gradients;
 }
 
-/* The dispatch by device and type. The checks admit float and double on the CPU. */
+/* The dispatch by device and type. The checks admit only the CPU. */
 
 std::tuple<Tensor, Tensor> forward_of(const ConvTensors& in) {
-  return in.x.scalar_type() == at::kDouble ? forward_on_cpu<double>(in) : forward_on_cpu<float>(in);
+  return with_types(in.x.scalar_type(), [&](auto computed, auto stored) { return forward_on_cpu<decltype(computed), decltype(stored)>(in); });
 }
 
 ConvGradients backward_of(
     const ConvTensors& in, const Tensor& output_gradient, const Tensor& state_gradient, const std::array<bool, kInputs>& wanted) {
-  return in.x.scalar_type() == at::kDouble ? backward_on_cpu<double>(in, output_gradient, state_gradient, wanted)
-                                           : backward_on_cpu<float>(in, output_gradient, state_gradient, wanted);
+  return with_types(in.x.scalar_type(), [&](auto computed, auto stored) {
+    return backward_on_cpu<decltype(computed), decltype(stored)>(in, output_gradient, state_gradient, wanted);
+  });
 }
 
 ConvTensors prepared(
-    const Tensor& x, const Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu) {
+    const Tensor& x, const Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu,
+    const PackedSequences& packed) {
   return {last_axis_contiguous(x), last_axis_contiguous(weight), last_axis_contiguous(or_undefined(bias)),
-          last_axis_contiguous(or_undefined(initial_state)), silu};
+          packed.states_of_kernels(or_undefined(initial_state)), silu, packed};
 }
 
 struct CausalConv1dFunction : torch::autograd::Function<CausalConv1dFunction> {
   static variable_list forward(
       AutogradContext* ctx, const Tensor& x, const Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state,
-      bool silu) {
+      bool silu, const PackedSequences& packed) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    const ConvTensors in = prepared(x, weight, bias, initial_state, silu);
+    const ConvTensors in = prepared(x, weight, bias, initial_state, silu, packed);
     const auto [output, final_state] = forward_of(in);
     ctx->set_materialize_grads(false);
-    ctx->save_for_backward({in.x, in.weight, in.bias, in.initial_state});
+    ctx->save_for_backward({in.x, in.weight, in.bias, in.initial_state, packed.offsets()});
     ctx->saved_data["silu"] = silu;
     return {output, final_state};
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
-    variable_list result(kInputs + 1);
+    variable_list result(kInputs + 2);
     if (!gradients[0].defined() && !gradients[1].defined()) {
       return result;
     }
-    check_once_differentiable("causal conv1d");
+    check_once_differentiable(kName);
     at::AutoDispatchBelowADInplaceOrView guard;
     const variable_list saved = ctx->get_saved_variables();
-    const ConvTensors in = {saved[0], saved[1], saved[2], saved[3], ctx->saved_data["silu"].toBool()};
+    ArgumentCheck check(kName);
+    const ConvTensors in = {saved[0], saved[1], saved[2], saved[3], ctx->saved_data["silu"].toBool(),
+                            PackedSequences(check, saved[kInputs], saved[0].size(0), saved[0].size(1))};
     std::array<bool, kInputs> wanted = {};
     size_t edge = 0;
     for (size_t i = 0; i < kInputs; i++) {
@@ -143,47 +151,54 @@ struct CausalConv1dFunction : torch::autograd::Function<CausalConv1dFunction> {
     }
     const Tensor output_gradient =
         gradients[0].defined() ? last_axis_contiguous(gradients[0]) : at::zeros({in.x.size(2)}, in.x.options()).expand(in.x.sizes());
-    const ConvGradients computed = backward_of(in, output_gradient, last_axis_contiguous(gradients[1]), wanted);
+    const ConvGradients computed = backward_of(in, output_gradient, in.packed.states_of_kernels(gradients[1]), wanted);
     std::copy(computed.begin(), computed.end(), result.begin());
     return result;
   }
 };
 
-void check_arguments(const Tensor& x, const Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state) {
-  ArgumentCheck check("causal conv1d");
+/** Checks the arguments and returns the sequences that they hold. */
+PackedSequences check_arguments(
+    const Tensor& x, const Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, const OptionalTensor& offsets) {
+  ArgumentCheck check(kName, BFloat16Activations::kTaken);
   check.tensor("x", x);
   if (x.dim() != 3 || x.size(2) == 0) {
     check.fail("x", c10::str("has shape ", x.sizes(), "; expected (B, L, D) with at least one channel"));
   }
   const int64_t batch = x.size(0);
   const int64_t channels = x.size(2);
-  check.tensor("weight", weight);
+  check.parameter("weight", weight);
   if (weight.dim() != 2 || weight.size(0) != channels || weight.size(1) == 0) {
     check.fail("weight", c10::str("has shape ", weight.sizes(), "; expected (D, W) with D = ", channels, " and at least one tap"));
   }
   const int64_t width = weight.size(1);
-  check.optional("bias", bias, "(D)", {channels});
-  check.optional("initialState", initial_state, "(B, W - 1, D)", {batch, width - 1, channels});
+  check.optional_parameter("bias", bias, "(D)", {channels});
+  const PackedSequences packed(check, offsets, batch, x.size(1));
+  const std::vector<int64_t> state = packed.state_shape({width - 1, channels});
+  check.optional_parameter("initialState", initial_state, packed.packed() ? "(B, S, W - 1, D)" : "(B, W - 1, D)", state);
   check.elements("the output", x.sizes());
-  check.elements("the final state", {batch, width - 1, channels});
+  check.elements("the final state", state);
+  return packed;
 }
 
 }  // namespace
 
 std::tuple<Tensor, Tensor> causal_conv1d(
-    const Tensor& x, const Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu) {
-  check_arguments(x, weight, bias, initial_state);
+    const Tensor& x, const Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu,
+    const OptionalTensor& sequence_offsets) {
+  const PackedSequences packed = check_arguments(x, weight, bias, initial_state, sequence_offsets);
   if (wants_gradient({x, weight, bias, initial_state})) {
-    const variable_list results = CausalConv1dFunction::apply(x, weight, bias, initial_state, silu);
+    const variable_list results = CausalConv1dFunction::apply(x, weight, bias, initial_state, silu, packed);
     return {results[0], results[1]};
   }
   at::AutoDispatchBelowADInplaceOrView guard;
-  return forward_of(prepared(x, weight, bias, initial_state, silu));
+  return forward_of(prepared(x, weight, bias, initial_state, silu, packed));
 }
 
 void define_causal_conv1d(torch::Library& library) {
   library.def(
-      "causal_conv1d(Tensor x, Tensor weight, Tensor? bias=None, Tensor? initial_state=None, bool silu=False) -> (Tensor, Tensor)",
+      "causal_conv1d(Tensor x, Tensor weight, Tensor? bias=None, Tensor? initial_state=None, bool silu=False, "
+      "Tensor? sequence_offsets=None) -> (Tensor, Tensor)",
       &causal_conv1d);
 }
 

@@ -43,14 +43,21 @@ bool repeat_linear_choice(const std::string& choice);
 /** a (M, K) times the transpose of b (N, K) by one of those two; undefined where this libtorch lacks it. Not differentiable. */
 at::Tensor linear_product(const std::string& implementation, const at::Tensor& a, const at::Tensor& b);
 
+/*
+ * Sequences may be of BFloat16; parameters and states are float then. With offsets (B, S + 1) of sequences that lie side by side in each row, each one
+ * starts from a state of its own and leaves one: states are (B, S, ...).
+ */
+
 /** u, delta, gate (B, L, D); a (D, N); b, c (B, L, [G,] N); skip, delta_bias (D); states (B, D, N) -> output, final state. */
 std::tuple<at::Tensor, at::Tensor> selective_scan(
     const at::Tensor& u, const at::Tensor& delta, const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const OptionalTensor& skip,
-    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state, bool delta_softplus);
+    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state, bool delta_softplus,
+    const OptionalTensor& sequence_offsets);
 
 /** x (B, L, D); weight (D, W); bias (D); states (B, W - 1, D) -> output, final state. */
 std::tuple<at::Tensor, at::Tensor> causal_conv1d(
-    const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu);
+    const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, const OptionalTensor& initial_state, bool silu,
+    const OptionalTensor& sequence_offsets);
 
 /**
  * Begins a stretch of the calling thread in which products run in BFloat16 and leave it, or do not; returns what leave_precision() needs to go

@@ -43,6 +43,13 @@ cpu::PackedSequencesView PackedSequences::view() const {
   return {packed() ? offsets_.const_data_ptr<int64_t>() : nullptr, sequences()};
 }
 
+at::Tensor PackedSequences::states_of_kernels(const at::Tensor& states) const {
+  if (states.defined() && packed() && batch_ > 1 && states.stride(0) != sequences() * states.stride(1)) {
+    return states.contiguous();
+  }
+  return last_axis_contiguous(states);
+}
+
 std::vector<int64_t> PackedSequences::state_shape(at::IntArrayRef rest) const {
   std::vector<int64_t> shape = {batch_};
   if (packed()) {

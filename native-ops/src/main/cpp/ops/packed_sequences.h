@@ -36,9 +36,22 @@ class PackedSequences {
   /** The shape of states: (batch, rest) or, with offsets, (batch, sequences, rest). */
   std::vector<int64_t> state_shape(at::IntArrayRef rest) const;
 
+  /** States of that shape, which may be undefined, so that kernels can number them by one stride: themselves, or a copy if they cannot. */
+  at::Tensor states_of_kernels(const at::Tensor& states) const;
+
  private:
   at::Tensor offsets_;
   int64_t batch_;
 };
+
+/** States (batch, rows, columns) or (batch, sequences, rows, columns) that may be undefined, as kernels number them. */
+template <typename T>
+cpu::BatchedMatrixView<T> states_view(const PackedSequences& packed, const at::Tensor& states, T* data) {
+  if (!states.defined()) {
+    return {};
+  }
+  const int64_t sequence_axis = packed.packed() ? 1 : 0;
+  return {data, states.stride(sequence_axis), states.stride(sequence_axis + 1)};
+}
 
 }  // namespace djlmamba

@@ -14,6 +14,7 @@
 
 #include "ops/checks.h"
 #include "ops/ops.h"
+#include "ops/packed_sequences.h"
 
 namespace djlmamba {
 namespace {
@@ -34,9 +35,11 @@ struct ScanTensors {
   Tensor delta_bias;
   Tensor initial_state;
   bool delta_softplus = false;
+  PackedSequences packed;
 };
 
 constexpr size_t kInputs = 9;
+constexpr const char* kName = "selective scan";
 
 /** The gradients of the inputs, in the same order; undefined where not wanted. */
 using ScanGradients = std::array<Tensor, kInputs>;
@@ -64,11 +67,6 @@ cpu::SequenceView<T> sequence(const Tensor& tensor, T* data) {
 }
 
 template <typename T>
-cpu::BatchedMatrixView<T> states(const Tensor& tensor, T* data) {
-  return view3<cpu::BatchedMatrixView<T>>(tensor, data);
-}
-
-template <typename T>
 cpu::MatrixView<T> matrix(const Tensor& tensor, T* data) {
   return tensor.defined() ? cpu::MatrixView<T>{data, tensor.stride(0)} : cpu::MatrixView<T>{};
 }
@@ -81,73 +79,74 @@ cpu::GroupedSequenceView<T> grouped(const Tensor& tensor, T* data) {
   return {data, tensor.stride(0), tensor.stride(1), tensor.dim() == 4 ? tensor.stride(2) : 0};
 }
 
-template <typename T>
-cpu::SelectiveScanInputs<T> inputs_of(const ScanTensors& in) {
-  cpu::SelectiveScanInputs<T> views;
+template <typename T, typename X>
+cpu::SelectiveScanInputs<T, X> inputs_of(const ScanTensors& in) {
+  cpu::SelectiveScanInputs<T, X> views;
   views.sizes = sizes_of(in);
-  views.u = sequence(in.u, data_or_null<T>(in.u));
-  views.delta = sequence(in.delta, data_or_null<T>(in.delta));
+  views.packed = in.packed.view();
+  views.u = sequence(in.u, data_or_null<X>(in.u));
+  views.delta = sequence(in.delta, data_or_null<X>(in.delta));
   views.a = matrix(in.a, data_or_null<T>(in.a));
-  views.b = grouped(in.b, data_or_null<T>(in.b));
-  views.c = grouped(in.c, data_or_null<T>(in.c));
+  views.b = grouped(in.b, data_or_null<X>(in.b));
+  views.c = grouped(in.c, data_or_null<X>(in.c));
   views.skip = data_or_null<T>(in.skip);
-  views.z = sequence(in.gate, data_or_null<T>(in.gate));
+  views.z = sequence(in.gate, data_or_null<X>(in.gate));
   views.delta_bias = data_or_null<T>(in.delta_bias);
   views.softplus = in.delta_softplus;
-  views.initial_state = states(in.initial_state, data_or_null<T>(in.initial_state));
+  views.initial_state = states_view(in.packed, in.initial_state, data_or_null<T>(in.initial_state));
   return views;
 }
 
-template <typename T>
+template <typename T, typename X>
 ScanResult forward_on_cpu(const ScanTensors& in, bool record) {
-  const auto& kernels = cpu::selective_scan_kernels<T>();
-  cpu::SelectiveScanForward<T> args;
-  args.in = inputs_of<T>(in);
+  const auto& kernels = cpu::selective_scan_kernels<T, X>();
+  cpu::SelectiveScanForward<T, X> args;
+  args.in = inputs_of<T, X>(in);
   const auto& sizes = args.in.sizes;
   const cpu::SelectiveScanPlan plan = kernels.plan(sizes);
   ScanResult result;
   result.output = at::empty({sizes.batch, sizes.length, sizes.channels}, in.u.options());
-  result.final_state = at::empty({sizes.batch, sizes.channels, sizes.states}, in.u.options());
+  result.final_state = at::empty(in.packed.state_shape({sizes.channels, sizes.states}), in.a.options());
   if (record) {
-    result.checkpoints = at::empty({plan.checkpoint_elements}, in.u.options());
+    result.checkpoints = at::empty({plan.checkpoint_elements}, in.a.options());
   }
-  args.out = sequence(result.output, mutable_data_or_null<T>(result.output));
-  args.final_state = states(result.final_state, mutable_data_or_null<T>(result.final_state));
+  args.out = sequence(result.output, mutable_data_or_null<X>(result.output));
+  args.final_state = states_view(in.packed, result.final_state, mutable_data_or_null<T>(result.final_state));
   args.checkpoints = mutable_data_or_null<T>(result.checkpoints);
   at::parallel_for(0, plan.forward_blocks, plan.forward_grain, [&](int64_t begin, int64_t end) { kernels.forward(args, begin, end); });
   return result;
 }
 
-template <typename T>
+template <typename T, typename X>
 ScanGradients backward_on_cpu(
     const ScanTensors& in, const Tensor& checkpoints, const Tensor& output_gradient, const Tensor& state_gradient,
     const std::array<bool, kInputs>& wanted) {
-  const auto& kernels = cpu::selective_scan_kernels<T>();
-  cpu::SelectiveScanBackward<T> args;
-  args.in = inputs_of<T>(in);
+  const auto& kernels = cpu::selective_scan_kernels<T, X>();
+  cpu::SelectiveScanBackward<T, X> args;
+  args.in = inputs_of<T, X>(in);
   const cpu::SelectiveScanPlan plan = kernels.plan(args.in.sizes);
   const Tensor inputs[kInputs] = {in.u, in.delta, in.a, in.b, in.c, in.skip, in.gate, in.delta_bias, in.initial_state};
   ScanGradients gradients;
   for (size_t i = 0; i < kInputs; i++) {
     if (wanted[i]) {
-      gradients[i] = at::empty(inputs[i].sizes(), in.u.options());
+      gradients[i] = at::empty(inputs[i].sizes(), inputs[i].options());
     }
   }
-  const Tensor workspace = at::empty({plan.backward_workspace_elements}, in.u.options());
-  const auto data = [&](size_t i) { return mutable_data_or_null<T>(gradients[i]); };
-  args.d_out = sequence(output_gradient, data_or_null<T>(output_gradient));
-  args.d_final_state = states(state_gradient, data_or_null<T>(state_gradient));
+  const Tensor workspace = at::empty({plan.backward_workspace_elements}, in.a.options());
+  const auto& [d_u, d_delta, d_a, d_b, d_c, d_skip, d_gate, d_delta_bias, d_initial_state] = gradients;
+  args.d_out = sequence(output_gradient, data_or_null<X>(output_gradient));
+  args.d_final_state = states_view(in.packed, state_gradient, data_or_null<T>(state_gradient));
   args.checkpoints = data_or_null<T>(checkpoints);
   args.workspace = mutable_data_or_null<T>(workspace);
-  args.d_u = sequence(gradients[0], data(0));
-  args.d_delta = sequence(gradients[1], data(1));
-  args.d_a = matrix(gradients[2], data(2));
-  args.d_b = grouped(gradients[3], data(3));
-  args.d_c = grouped(gradients[4], data(4));
-  args.d_skip = data(5);
-  args.d_z = sequence(gradients[6], data(6));
-  args.d_delta_bias = data(7);
-  args.d_initial_state = states(gradients[8], data(8));
+  args.d_u = sequence(d_u, mutable_data_or_null<X>(d_u));
+  args.d_delta = sequence(d_delta, mutable_data_or_null<X>(d_delta));
+  args.d_a = matrix(d_a, mutable_data_or_null<T>(d_a));
+  args.d_b = grouped(d_b, mutable_data_or_null<X>(d_b));
+  args.d_c = grouped(d_c, mutable_data_or_null<X>(d_c));
+  args.d_skip = mutable_data_or_null<T>(d_skip);
+  args.d_z = sequence(d_gate, mutable_data_or_null<X>(d_gate));
+  args.d_delta_bias = mutable_data_or_null<T>(d_delta_bias);
+  args.d_initial_state = states_view(in.packed, d_initial_state, mutable_data_or_null<T>(d_initial_state));
   at::parallel_for(0, plan.backward_blocks, plan.backward_grain, [&](int64_t begin, int64_t end) { kernels.backward(args, begin, end); });
   at::parallel_for(0, plan.backward_reduce_blocks, plan.backward_reduce_grain, [&](int64_t begin, int64_t end) {
     kernels.backward_reduce(args, begin, end);
@@ -155,61 +154,65 @@ ScanGradients backward_on_cpu(
   return gradients;
 }
 
-/* The dispatch by device and type. The checks admit float and double on the CPU. */
+/* The dispatch by device and type. The checks admit only the CPU. */
 
 ScanResult forward_of(const ScanTensors& in, bool record) {
-  return in.u.scalar_type() == at::kDouble ? forward_on_cpu<double>(in, record) : forward_on_cpu<float>(in, record);
+  return with_types(in.u.scalar_type(), [&](auto computed, auto stored) { return forward_on_cpu<decltype(computed), decltype(stored)>(in, record); });
 }
 
 ScanGradients backward_of(
     const ScanTensors& in, const Tensor& checkpoints, const Tensor& output_gradient, const Tensor& state_gradient,
     const std::array<bool, kInputs>& wanted) {
-  return in.u.scalar_type() == at::kDouble ? backward_on_cpu<double>(in, checkpoints, output_gradient, state_gradient, wanted)
-                                           : backward_on_cpu<float>(in, checkpoints, output_gradient, state_gradient, wanted);
+  return with_types(in.u.scalar_type(), [&](auto computed, auto stored) {
+    return backward_on_cpu<decltype(computed), decltype(stored)>(in, checkpoints, output_gradient, state_gradient, wanted);
+  });
 }
 
 ScanTensors prepared(
     const Tensor& u, const Tensor& delta, const Tensor& a, const Tensor& b, const Tensor& c, const OptionalTensor& skip,
-    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state, bool delta_softplus) {
-  ScanTensors in;
-  in.u = last_axis_contiguous(u);
-  in.delta = last_axis_contiguous(delta);
-  in.a = last_axis_contiguous(a);
-  in.b = last_axis_contiguous(b);
-  in.c = last_axis_contiguous(c);
-  in.skip = last_axis_contiguous(or_undefined(skip));
-  in.gate = last_axis_contiguous(or_undefined(gate));
-  in.delta_bias = last_axis_contiguous(or_undefined(delta_bias));
-  in.initial_state = last_axis_contiguous(or_undefined(initial_state));
-  in.delta_softplus = delta_softplus;
-  return in;
+    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state, bool delta_softplus,
+    const PackedSequences& packed) {
+  return {last_axis_contiguous(u),
+          last_axis_contiguous(delta),
+          last_axis_contiguous(a),
+          last_axis_contiguous(b),
+          last_axis_contiguous(c),
+          last_axis_contiguous(or_undefined(skip)),
+          last_axis_contiguous(or_undefined(gate)),
+          last_axis_contiguous(or_undefined(delta_bias)),
+          packed.states_of_kernels(or_undefined(initial_state)),
+          delta_softplus,
+          packed};
 }
 
 struct SelectiveScanFunction : torch::autograd::Function<SelectiveScanFunction> {
   static variable_list forward(
       AutogradContext* ctx, const Tensor& u, const Tensor& delta, const Tensor& a, const Tensor& b, const Tensor& c,
       const OptionalTensor& skip, const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state,
-      bool delta_softplus) {
+      bool delta_softplus, const PackedSequences& packed) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    const ScanTensors in = prepared(u, delta, a, b, c, skip, gate, delta_bias, initial_state, delta_softplus);
+    const ScanTensors in = prepared(u, delta, a, b, c, skip, gate, delta_bias, initial_state, delta_softplus, packed);
     const ScanResult result = forward_of(in, true);
     ctx->set_materialize_grads(false);
     ctx->save_for_backward(
-        {in.u, in.delta, in.a, in.b, in.c, in.skip, in.gate, in.delta_bias, in.initial_state, result.checkpoints});
+        {in.u, in.delta, in.a, in.b, in.c, in.skip, in.gate, in.delta_bias, in.initial_state, result.checkpoints,
+         packed.offsets()});
     ctx->saved_data["delta_softplus"] = delta_softplus;
     return {result.output, result.final_state};
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
-    variable_list result(kInputs + 1);
+    variable_list result(kInputs + 2);
     if (!gradients[0].defined() && !gradients[1].defined()) {
       return result;
     }
-    check_once_differentiable("selective scan");
+    check_once_differentiable(kName);
     at::AutoDispatchBelowADInplaceOrView guard;
     const variable_list saved = ctx->get_saved_variables();
-    const ScanTensors in = {saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7],
-                            saved[8], ctx->saved_data["delta_softplus"].toBool()};
+    ArgumentCheck check(kName);
+    const ScanTensors in = {saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7], saved[8],
+                            ctx->saved_data["delta_softplus"].toBool(),
+                            PackedSequences(check, saved[kInputs + 1], saved[0].size(0), saved[0].size(1))};
     std::array<bool, kInputs> wanted = {};
     size_t edge = 0;
     for (size_t i = 0; i < kInputs; i++) {
@@ -217,16 +220,18 @@ struct SelectiveScanFunction : torch::autograd::Function<SelectiveScanFunction> 
     }
     const Tensor output_gradient =
         gradients[0].defined() ? last_axis_contiguous(gradients[0]) : at::zeros({in.u.size(2)}, in.u.options()).expand(in.u.sizes());
-    const ScanGradients computed = backward_of(in, saved[kInputs], output_gradient, last_axis_contiguous(gradients[1]), wanted);
+    const ScanGradients computed = backward_of(in, saved[kInputs], output_gradient, in.packed.states_of_kernels(gradients[1]), wanted);
     std::copy(computed.begin(), computed.end(), result.begin());
     return result;
   }
 };
 
-void check_arguments(
+/** Checks the arguments and returns the sequences that they hold. */
+PackedSequences check_arguments(
     const Tensor& u, const Tensor& delta, const Tensor& a, const Tensor& b, const Tensor& c, const OptionalTensor& skip,
-    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state) {
-  ArgumentCheck check("selective scan");
+    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state,
+    const OptionalTensor& offsets) {
+  ArgumentCheck check(kName, BFloat16Activations::kTaken);
   check.tensor("u", u);
   if (u.dim() != 3 || u.size(2) == 0) {
     check.fail("u", c10::str("has shape ", u.sizes(), "; expected (B, L, D) with at least one channel"));
@@ -235,7 +240,7 @@ void check_arguments(
   const int64_t length = u.size(1);
   const int64_t channels = u.size(2);
   check.tensor("delta", delta, "(B, L, D)", u.sizes());
-  check.tensor("a", a);
+  check.parameter("a", a);
   if (a.dim() != 2 || a.size(0) != channels || a.size(1) == 0) {
     check.fail("a", c10::str("has shape ", a.sizes(), "; expected (D, N) with D = ", channels, " and at least one state"));
   }
@@ -251,33 +256,38 @@ void check_arguments(
     check.tensor("b", b, "(B, L, N)", {batch, length, states});
   }
   check.tensor("c", c, "b's", b.sizes());
-  check.optional("skip", skip, "(D)", {channels});
+  check.optional_parameter("skip", skip, "(D)", {channels});
   check.optional("gate", gate, "(B, L, D)", u.sizes());
-  check.optional("deltaBias", delta_bias, "(D)", {channels});
-  check.optional("initialState", initial_state, "(B, D, N)", {batch, channels, states});
+  check.optional_parameter("deltaBias", delta_bias, "(D)", {channels});
+  const PackedSequences packed(check, offsets, batch, length);
+  const std::vector<int64_t> state = packed.state_shape({channels, states});
+  check.optional_parameter("initialState", initial_state, packed.packed() ? "(B, S, D, N)" : "(B, D, N)", state);
   check.elements("the scan", {batch, length, channels, states});
+  check.elements("the final state", state);
+  return packed;
 }
 
 }  // namespace
 
 std::tuple<Tensor, Tensor> selective_scan(
     const Tensor& u, const Tensor& delta, const Tensor& a, const Tensor& b, const Tensor& c, const OptionalTensor& skip,
-    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state, bool delta_softplus) {
-  check_arguments(u, delta, a, b, c, skip, gate, delta_bias, initial_state);
+    const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& initial_state, bool delta_softplus,
+    const OptionalTensor& sequence_offsets) {
+  const PackedSequences packed = check_arguments(u, delta, a, b, c, skip, gate, delta_bias, initial_state, sequence_offsets);
   if (wants_gradient({u, delta, a, b, c, skip, gate, delta_bias, initial_state})) {
     const variable_list results =
-        SelectiveScanFunction::apply(u, delta, a, b, c, skip, gate, delta_bias, initial_state, delta_softplus);
+        SelectiveScanFunction::apply(u, delta, a, b, c, skip, gate, delta_bias, initial_state, delta_softplus, packed);
     return {results[0], results[1]};
   }
   at::AutoDispatchBelowADInplaceOrView guard;
-  const ScanResult result = forward_of(prepared(u, delta, a, b, c, skip, gate, delta_bias, initial_state, delta_softplus), false);
+  const ScanResult result = forward_of(prepared(u, delta, a, b, c, skip, gate, delta_bias, initial_state, delta_softplus, packed), false);
   return {result.output, result.final_state};
 }
 
 void define_selective_scan(torch::Library& library) {
   library.def(
       "selective_scan(Tensor u, Tensor delta, Tensor a, Tensor b, Tensor c, Tensor? skip=None, Tensor? gate=None, Tensor? delta_bias=None, "
-      "Tensor? initial_state=None, bool delta_softplus=False) -> (Tensor, Tensor)",
+      "Tensor? initial_state=None, bool delta_softplus=False, Tensor? sequence_offsets=None) -> (Tensor, Tensor)",
       &selective_scan);
 }
 

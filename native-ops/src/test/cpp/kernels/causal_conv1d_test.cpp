@@ -8,7 +8,7 @@
  */
 #include <type_traits>
 
-#include "causal_conv1d.h"
+#include "causal_conv1d_naive.h"
 #include "isa.h"
 #include "selective_scan_runner.h"
 
@@ -18,95 +18,26 @@ namespace {
 enum Option { kBias = 1, kSilu = 2, kInitial = 4, kFinal = 8 };
 constexpr int kAllOptions = 15;
 
-/** The convolution as its formula reads, in double, over contiguous arrays; empty arrays are options that are off. */
-struct NaiveConv {
-  cpu::CausalConv1dSizes sizes;
-  Array x, weight, bias, initial_state;
-  bool silu = false;
-
-  double& at(Array& sequence, Array& state, int64_t b, int64_t t, int64_t d) const {
-    return t >= 0 ? sequence[(b * sizes.length + t) * sizes.channels + d] : state[(b * (sizes.width - 1) + t + sizes.width - 1) * sizes.channels + d];
-  }
-
-  double input(int64_t b, int64_t t, int64_t d) const {
-    if (t < 0 && initial_state.empty()) return 0;
-    return at(const_cast<Array&>(x), const_cast<Array&>(initial_state), b, t, d);
-  }
-
-  double before_activation(int64_t b, int64_t t, int64_t d) const {
-    double y = bias.empty() ? 0 : bias[d];
-    for (int64_t k = 0; k < sizes.width; ++k) y += weight[d * sizes.width + k] * input(b, t - sizes.width + 1 + k, d);
-    return y;
-  }
-};
-
-struct ConvResults {
-  Array out, final_state, d_x, d_weight, d_bias, d_initial_state;
-};
-
-ConvResults naive_forward(const NaiveConv& c) {
-  const auto& s = c.sizes;
-  ConvResults r;
-  for (int64_t b = 0; b < s.batch; ++b) {
-    for (int64_t t = 0; t < s.length; ++t) {
-      for (int64_t d = 0; d < s.channels; ++d) {
-        const double y = c.before_activation(b, t, d);
-        r.out.push_back(c.silu ? y * naive_sigmoid(y) : y);
-      }
-    }
-    for (int64_t j = 0; j < s.width - 1; ++j) {
-      for (int64_t d = 0; d < s.channels; ++d) r.final_state.push_back(c.input(b, s.length - s.width + 1 + j, d));
-    }
-  }
-  return r;
-}
-
-void naive_backward(const NaiveConv& c, const Array& d_out, const Array& d_final, ConvResults& r) {
-  const auto& s = c.sizes;
-  r.d_x.assign(c.x.size(), 0);
-  r.d_weight.assign(c.weight.size(), 0);
-  r.d_bias.assign(s.channels, 0);
-  r.d_initial_state.assign(s.batch * (s.width - 1) * s.channels, 0);
-  for (int64_t b = 0; b < s.batch; ++b) {
-    for (int64_t d = 0; d < s.channels; ++d) {
-      for (int64_t j = 0; j < s.width - 1 && !d_final.empty(); ++j) {
-        c.at(r.d_x, r.d_initial_state, b, s.length - s.width + 1 + j, d) += d_final[(b * (s.width - 1) + j) * s.channels + d];
-      }
-      for (int64_t t = 0; t < s.length; ++t) {
-        double g = d_out[(b * s.length + t) * s.channels + d];
-        if (c.silu) {
-          const double y = c.before_activation(b, t, d), sig = naive_sigmoid(y);
-          g *= sig * (1 + y * (1 - sig));
-        }
-        r.d_bias[d] += g;
-        for (int64_t k = 0; k < s.width; ++k) {
-          const int64_t from = t - s.width + 1 + k;
-          r.d_weight[d * s.width + k] += g * c.input(b, from, d);
-          c.at(r.d_x, r.d_initial_state, b, from, d) += g * c.weight[d * s.width + k];
-        }
-      }
-    }
-  }
-}
-
-template <typename T>
+template <typename T, typename X = T>
 struct ConvRunner {
   const NaiveConv& numbers;
   Layout layout;
   int threads;
-  Strided<T> x, weight, bias, initial_state, out, final_state, d_out, d_final_state, d_x, d_weight, d_bias, d_initial_state;
+  Strided<X> x, out, d_out, d_x;
+  Strided<T> weight, bias, initial_state, final_state, d_final_state, d_weight, d_bias, d_initial_state;
 
   ConvRunner(const NaiveConv& numbers_, const Layout& layout_, int threads_) : numbers(numbers_), layout(layout_), threads(threads_) {
     const auto& s = numbers.sizes;
     fill(x, numbers.x, s.batch, s.length, s.channels);
     fill(weight, numbers.weight, 1, s.channels, s.width);
     fill(bias, numbers.bias, 1, 1, s.channels);
-    fill(initial_state, numbers.initial_state, s.batch, s.width - 1, s.channels);
+    fill(initial_state, numbers.initial_state, s.batch * numbers.sequences, s.width - 1, s.channels);
   }
 
-  cpu::CausalConv1dInputs<T> inputs() {
-    cpu::CausalConv1dInputs<T> in;
+  cpu::CausalConv1dInputs<T, X> inputs() {
+    cpu::CausalConv1dInputs<T, X> in;
     in.sizes = numbers.sizes;
+    if (!numbers.offsets.empty()) in.packed = {numbers.offsets.data(), numbers.sequences};
     in.x = read(x.sequence());
     in.weight = {weight.data(), weight.row_stride};
     if (!numbers.bias.empty()) in.bias = bias.data();
@@ -116,11 +47,11 @@ struct ConvRunner {
   }
 
   void forward() {
-    const auto& kernels = cpu::causal_conv1d_kernels<T>();
+    const auto& kernels = cpu::causal_conv1d_kernels<T, X>();
     const auto& s = numbers.sizes;
-    out = Strided<T>(s.batch, s.length, s.channels, layout);
-    final_state = Strided<T>(s.batch, s.width - 1, s.channels, layout);
-    cpu::CausalConv1dForward<T> f;
+    out = Strided<X>(s.batch, s.length, s.channels, layout);
+    final_state = Strided<T>(s.batch * numbers.sequences, s.width - 1, s.channels, layout);
+    cpu::CausalConv1dForward<T, X> f;
     f.in = inputs();
     f.out = out.sequence();
     f.final_state = final_state.batched_matrix();
@@ -129,17 +60,17 @@ struct ConvRunner {
 
   /** `wanted` has one bit per gradient, in the order x, weight, bias, initial_state. */
   void backward(const Array& d_out_values, const Array& d_final_values, int wanted = 15) {
-    const auto& kernels = cpu::causal_conv1d_kernels<T>();
+    const auto& kernels = cpu::causal_conv1d_kernels<T, X>();
     const auto& s = numbers.sizes;
     const auto plan = kernels.plan(s);
     fill(d_out, d_out_values, s.batch, s.length, s.channels);
-    fill(d_final_state, d_final_values, s.batch, s.width - 1, s.channels);
-    d_x = Strided<T>(s.batch, s.length, s.channels, layout);
+    fill(d_final_state, d_final_values, s.batch * numbers.sequences, s.width - 1, s.channels);
+    d_x = Strided<X>(s.batch, s.length, s.channels, layout);
     d_weight = Strided<T>(1, s.channels, s.width, layout);
     d_bias = Strided<T>(1, 1, s.channels, layout);
-    d_initial_state = Strided<T>(s.batch, s.width - 1, s.channels, layout);
+    d_initial_state = Strided<T>(s.batch * numbers.sequences, s.width - 1, s.channels, layout);
     std::vector<T> workspace = nan_filled<T>(plan.backward_workspace_elements);
-    cpu::CausalConv1dBackward<T> f;
+    cpu::CausalConv1dBackward<T, X> f;
     f.in = inputs();
     f.d_out = read(d_out.sequence());
     if (!d_final_values.empty()) f.d_final_state = read(d_final_state.batched_matrix());
@@ -153,47 +84,87 @@ struct ConvRunner {
   }
 
  private:
-  void fill(Strided<T>& to, const Array& from, int64_t batch, int64_t rows, int64_t columns) {
-    to = Strided<T>(batch, rows, columns, layout);
+  template <typename U>
+  void fill(Strided<U>& to, const Array& from, int64_t batch, int64_t rows, int64_t columns) {
+    to = Strided<U>(batch, rows, columns, layout);
     if (!from.empty()) to.set(from);
   }
 };
 
-NaiveConv make_conv(const cpu::CausalConv1dSizes& sizes, int options, Random& random) {
+NaiveConv make_conv(const cpu::CausalConv1dSizes& sizes, int options, Random& random, int64_t sequences = 0) {
   NaiveConv c;
   c.sizes = sizes;
+  if (sequences > 0) {
+    c.sequences = sequences;
+    c.offsets = random_offsets(sizes.batch, sequences, sizes.length, random);
+  }
   c.x = random.array(sizes.batch * sizes.length * sizes.channels, -2, 2);
   c.weight = random.array(sizes.channels * sizes.width, -1, 1);
   if (options & kBias) c.bias = random.array(sizes.channels, -1, 1);
   c.silu = options & kSilu;
-  if (options & kInitial) c.initial_state = random.array(sizes.batch * (sizes.width - 1) * sizes.channels, -2, 2);
+  if (options & kInitial) c.initial_state = random.array(sizes.batch * c.sequences * (sizes.width - 1) * sizes.channels, -2, 2);
   return c;
 }
 
-template <typename T>
-void check_conv(const cpu::CausalConv1dSizes& sizes, int options, const Layout& layout, Random& random, int threads = 1) {
-  const NaiveConv c = make_conv(sizes, options, random);
+/** sequences = 0 packs nothing. */
+template <typename T, typename X = T>
+void check_conv(const cpu::CausalConv1dSizes& sizes, int options, const Layout& layout, Random& random, int threads = 1, int64_t sequences = 0) {
+  NaiveConv c = make_conv(sizes, options, random, sequences);
+  round_to<X>(c.x);
   const double tolerance = std::is_same_v<T, float> ? 2e-6 : 1e-14;
+  /* Half a unit in the last place of what is stored. */
+  const double stored_tolerance = std::is_same_v<X, T> ? tolerance : 0x1p-8;
   /* Sums over time and batch, which may cancel, gather more rounding than single entries do. */
   const double sum_tolerance = 5 * tolerance;
   const std::string what = "B" + std::to_string(sizes.batch) + " L" + std::to_string(sizes.length) + " D" + std::to_string(sizes.channels) + " W" +
-                           std::to_string(sizes.width) + " options " + std::to_string(options);
-  ConvRunner<T> run(c, layout, threads);
+                           std::to_string(sizes.width) + " options " + std::to_string(options) + " sequences " + std::to_string(sequences);
+  ConvRunner<T, X> run(c, layout, threads);
   run.forward();
   ConvResults expected = naive_forward(c);
-  check_close(run.out.get(), expected.out, tolerance, what + " out");
+  check_close(run.out.get(), expected.out, stored_tolerance, what + " out");
   check_close(run.final_state.get(), expected.final_state, 0, what + " final_state");
   check(run.out.gaps_untouched() && run.final_state.gaps_untouched(), what + " written outside");
-  const Array d_out = random.array(static_cast<int64_t>(c.x.size()), -1, 1);
+  Array d_out = random.array(static_cast<int64_t>(c.x.size()), -1, 1);
+  round_to<X>(d_out);
   const Array d_final = options & kFinal ? random.array(static_cast<int64_t>(expected.final_state.size()), -1, 1) : Array();
   naive_backward(c, d_out, d_final, expected);
   run.backward(d_out, d_final);
-  check_close(run.d_x.get(), expected.d_x, tolerance, what + " d_x");
+  check_close(run.d_x.get(), expected.d_x, stored_tolerance, what + " d_x");
   check_close(run.d_weight.get(), expected.d_weight, sum_tolerance, what + " d_weight");
   if (options & kBias) check_close(run.d_bias.get(), expected.d_bias, sum_tolerance, what + " d_bias");
   check_close(run.d_initial_state.get(), expected.d_initial_state, tolerance, what + " d_initial_state");
   check(run.d_x.gaps_untouched() && run.d_weight.gaps_untouched() && run.d_bias.gaps_untouched() && run.d_initial_state.gaps_untouched(),
         what + " gradient written outside");
+}
+
+/** Packed sequences: with more sequences than steps, some are empty. */
+template <typename T, typename X = T>
+void test_packed() {
+  Random random(13);
+  const Layout gaps{3, 5};
+  for (int64_t length : {0, 1, 2, 7, 31, 32, 70, 200}) {
+    for (int64_t width : {1, 2, 4, 6}) {
+      for (int64_t sequences : {1, 2, 5, 40}) check_conv<T, X>({2, length, 19, width}, kAllOptions, gaps, random, 1, sequences);
+    }
+  }
+  for (int options = 0; options <= kAllOptions; ++options) {
+    for (int64_t width : {3, 4, 6}) check_conv<T, X>({2, 70, 33, width}, options, {}, random, 2, 9);
+  }
+  check_conv<T, X>({1, 1134, 17, 4}, kAllOptions, gaps, random, 3, 300);
+  check_conv<T, X>({2, 130, 2100, 4}, kAllOptions, gaps, random, 3, 7);
+}
+
+/** BFloat16 sequences beside float parameters and states. */
+void test_bfloat16() {
+  Random random(14);
+  const Layout gaps{3, 5};
+  for (int64_t length : {0, 1, 3, 8, 65, 200}) {
+    for (int64_t width : {1, 2, 3, 4, 5}) {
+      for (int64_t channels : {1, 16, 33}) check_conv<float, cpu::BFloat16>({2, length, channels, width}, kAllOptions, gaps, random);
+    }
+  }
+  for (int options = 0; options <= kAllOptions; ++options) check_conv<float, cpu::BFloat16>({2, 70, 21, 4}, options, {}, random);
+  test_packed<float, cpu::BFloat16>();
 }
 
 /** The naive gradients against central differences of the naive convolution. */
@@ -274,5 +245,8 @@ int main() {
   djlmamba::test::test_naive_gradients();
   djlmamba::test::test_all<double>();
   djlmamba::test::test_all<float>();
+  djlmamba::test::test_packed<double>();
+  djlmamba::test::test_packed<float>();
+  djlmamba::test::test_bfloat16();
   return djlmamba::test::finish("causal conv1d", djlmamba::cpu::isa_name());
 }

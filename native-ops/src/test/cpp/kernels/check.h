@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <random>
@@ -79,6 +80,36 @@ class Random {
 template <typename T>
 std::vector<T> nan_filled(int64_t count) {
   return std::vector<T>(static_cast<size_t>(count), std::numeric_limits<T>::quiet_NaN());
+}
+
+/** A float rounded to the nearest BFloat16, ties to even, as its bits; and the float of such bits. Not for NaN. */
+inline uint16_t bfloat16_bits(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+inline float bfloat16_value(uint16_t upper) {
+  const uint32_t bits = static_cast<uint32_t>(upper) << 16;
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/** Offsets of `sequences` random sequences in each row of the given length, one in four of them empty. */
+inline std::vector<int64_t> random_offsets(int64_t batch, int64_t sequences, int64_t length, Random& random) {
+  std::vector<int64_t> offsets;
+  for (int64_t b = 0; b < batch; ++b) {
+    std::vector<int64_t> row = {0, length};
+    while (static_cast<int64_t>(row.size()) <= sequences) {
+      const bool again = random.uniform(0, 4) < 1;
+      row.push_back(again ? row[static_cast<size_t>(random.uniform(0, static_cast<double>(row.size())))]
+                          : static_cast<int64_t>(random.uniform(0, static_cast<double>(length + 1))));
+    }
+    std::sort(row.begin(), row.end());
+    offsets.insert(offsets.end(), row.begin(), row.end());
+  }
+  return offsets;
 }
 
 /** Runs function(begin, end) over [0, blocks), cut into one range per thread. */

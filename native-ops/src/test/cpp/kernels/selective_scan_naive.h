@@ -23,6 +23,12 @@ struct NaiveScan {
   /* Empty arrays are options that are off. */
   Array u, delta, a, b, c, skip, z, delta_bias, initial_state;
   bool softplus = false;
+  int64_t sequences = 1;
+  std::vector<int64_t> offsets;  // empty: a row is one sequence
+
+  /** Where a sequence, numbered over all batches, begins and ends in its row. */
+  int64_t begin(int64_t sequence) const { return offsets.empty() ? 0 : offsets[sequence + sequence / sequences]; }
+  int64_t end(int64_t sequence) const { return offsets.empty() ? sizes.length : offsets[sequence + sequence / sequences + 1]; }
 };
 
 struct NaiveScanOutputs {
@@ -36,14 +42,16 @@ struct NaiveScanGradients {
 inline double naive_softplus(double x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 inline double naive_sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
-/** The scan of one channel of one batch; all_states, when given, receives the states before each step and after the last. */
-inline void naive_scan_channel(const NaiveScan& s, int64_t batch, int64_t d, NaiveScanOutputs& o, Array* y_out, Array* all_states) {
+/** The scan of one channel of one sequence; all_states, when given, receives the states before each step and after the last. */
+inline void naive_scan_channel(const NaiveScan& s, int64_t sequence, int64_t d, NaiveScanOutputs& o, Array* y_out, Array* all_states) {
   const auto& z = s.sizes;
   const int64_t g = d / (z.channels / z.groups);
+  const int64_t batch = sequence / s.sequences;
+  const int64_t state_row = (sequence * z.channels + d) * z.states;
   Array h(static_cast<size_t>(z.states));
-  for (int64_t n = 0; n < z.states; ++n) h[n] = s.initial_state.empty() ? 0 : s.initial_state[(batch * z.channels + d) * z.states + n];
+  for (int64_t n = 0; n < z.states; ++n) h[n] = s.initial_state.empty() ? 0 : s.initial_state[state_row + n];
   if (all_states) *all_states = h;
-  for (int64_t t = 0; t < z.length; ++t) {
+  for (int64_t t = s.begin(sequence); t < s.end(sequence); ++t) {
     const int64_t i = (batch * z.length + t) * z.channels + d;
     const int64_t row = ((batch * z.length + t) * z.groups + g) * z.states;
     double x = s.delta[i] + (s.delta_bias.empty() ? 0 : s.delta_bias[d]);
@@ -54,17 +62,17 @@ inline void naive_scan_channel(const NaiveScan& s, int64_t batch, int64_t d, Nai
       y += s.c[row + n] * h[n];
     }
     if (all_states) all_states->insert(all_states->end(), h.begin(), h.end());
-    if (y_out) (*y_out)[t] = y;
+    if (y_out) y_out->push_back(y);
     o.out[i] = s.z.empty() ? y : y * s.z[i] * naive_sigmoid(s.z[i]);
   }
-  for (int64_t n = 0; n < z.states; ++n) o.final_state[(batch * z.channels + d) * z.states + n] = h[n];
+  for (int64_t n = 0; n < z.states; ++n) o.final_state[state_row + n] = h[n];
 }
 
 inline NaiveScanOutputs naive_scan(const NaiveScan& s) {
   const auto& z = s.sizes;
-  NaiveScanOutputs o{Array(z.batch * z.length * z.channels), Array(z.batch * z.channels * z.states)};
-  for (int64_t batch = 0; batch < z.batch; ++batch) {
-    for (int64_t d = 0; d < z.channels; ++d) naive_scan_channel(s, batch, d, o, nullptr, nullptr);
+  NaiveScanOutputs o{Array(z.batch * z.length * z.channels), Array(z.batch * s.sequences * z.channels * z.states)};
+  for (int64_t sequence = 0; sequence < z.batch * s.sequences; ++sequence) {
+    for (int64_t d = 0; d < z.channels; ++d) naive_scan_channel(s, sequence, d, o, nullptr, nullptr);
   }
   return o;
 }
@@ -81,16 +89,18 @@ inline NaiveScanGradients naive_scan_backward(const NaiveScan& s, const Array& d
   r.skip.resize(z.channels);
   r.z.resize(s.z.size());
   r.delta_bias.resize(z.channels);
-  r.initial_state.resize(z.batch * z.channels * z.states);
-  NaiveScanOutputs o{Array(z.batch * z.length * z.channels), Array(z.batch * z.channels * z.states)};
-  for (int64_t batch = 0; batch < z.batch; ++batch) {
+  r.initial_state.resize(z.batch * s.sequences * z.channels * z.states);
+  NaiveScanOutputs o{Array(z.batch * z.length * z.channels), Array(z.batch * s.sequences * z.channels * z.states)};
+  for (int64_t sequence = 0; sequence < z.batch * s.sequences; ++sequence) {
+    const int64_t batch = sequence / s.sequences;
+    const int64_t begin = s.begin(sequence);
     for (int64_t d = 0; d < z.channels; ++d) {
       const int64_t g = d / (z.channels / z.groups);
-      Array y(z.length), h, d_h(z.states);
-      naive_scan_channel(s, batch, d, o, &y, &h);
-      const int64_t state_row = (batch * z.channels + d) * z.states;
+      Array y, h, d_h(z.states);
+      naive_scan_channel(s, sequence, d, o, &y, &h);
+      const int64_t state_row = (sequence * z.channels + d) * z.states;
       for (int64_t n = 0; n < z.states; ++n) d_h[n] = d_final_state.empty() ? 0 : d_final_state[state_row + n];
-      for (int64_t t = z.length - 1; t >= 0; --t) {
+      for (int64_t t = s.end(sequence) - 1; t >= begin; --t) {
         const int64_t i = (batch * z.length + t) * z.channels + d;
         const int64_t row = ((batch * z.length + t) * z.groups + g) * z.states;
         const double v = s.delta[i] + (s.delta_bias.empty() ? 0 : s.delta_bias[d]);
@@ -98,15 +108,15 @@ inline NaiveScanGradients naive_scan_backward(const NaiveScan& s, const Array& d
         double d_y = d_out[i];
         if (!s.z.empty()) {
           const double sig = naive_sigmoid(s.z[i]);
-          r.z[i] = d_out[i] * y[t] * sig * (1 + s.z[i] * (1 - sig));
+          r.z[i] = d_out[i] * y[t - begin] * sig * (1 + s.z[i] * (1 - sig));
           d_y *= s.z[i] * sig;
         }
         double d_x = 0, d_u = s.skip.empty() ? 0 : s.skip[d] * d_y;
         r.skip[d] += d_y * s.u[i];
         for (int64_t n = 0; n < z.states; ++n) {
-          const double before = h[t * z.states + n];
+          const double before = h[(t - begin) * z.states + n];
           const double decay = std::exp(x * s.a[d * z.states + n]);
-          r.c[row + n] += d_y * h[(t + 1) * z.states + n];
+          r.c[row + n] += d_y * h[(t - begin + 1) * z.states + n];
           d_h[n] += d_y * s.c[row + n];
           r.b[row + n] += d_h[n] * x * s.u[i];
           d_u += d_h[n] * x * s.b[row + n];

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "bfloat16.h"
 #include "check.h"
 #include "selective_scan.h"
 #include "selective_scan_naive.h"
@@ -21,36 +22,59 @@ struct Layout {
   int64_t batch_gap = 0;
 };
 
+/** What a stored number is read as. */
+template <typename T>
+struct Stored {
+  using Value = T;
+  static T of(double x) { return static_cast<T>(x); }
+  static T value(T x) { return x; }
+};
+
+template <>
+struct Stored<cpu::BFloat16> {
+  using Value = float;
+  static cpu::BFloat16 of(double x) { return {std::isnan(x) ? uint16_t{0x7fc0} : bfloat16_bits(static_cast<float>(x))}; }
+  static float value(cpu::BFloat16 x) { return bfloat16_value(x.bits); }
+};
+
+/** The numbers that X holds nearest to the given ones, so that a test's naive form starts from the same. */
+template <typename X>
+void round_to(Array& numbers) {
+  for (double& x : numbers) x = static_cast<double>(Stored<X>::value(Stored<X>::of(x)));
+}
+
 /** (batch, rows, columns) in a buffer with gaps, which hold NaN. */
 template <typename T>
 struct Strided {
+  using Value = typename Stored<T>::Value;
+
   std::vector<T> buffer;
   int64_t batch = 0, rows = 0, columns = 0, row_stride = 0, batch_stride = 0;
 
   Strided() = default;
   Strided(int64_t batch_, int64_t rows_, int64_t columns_, const Layout& layout)
       : batch(batch_), rows(rows_), columns(columns_), row_stride(columns_ + layout.row_gap), batch_stride(rows_ * row_stride + layout.batch_gap) {
-    buffer = nan_filled<T>(batch * batch_stride + 1);
+    buffer.assign(static_cast<size_t>(batch * batch_stride + 1), Stored<T>::of(std::numeric_limits<double>::quiet_NaN()));
   }
 
   T* data() { return buffer.data(); }
 
   void set(const Array& values) {
-    for_each([&](size_t flat, T& to) { to = static_cast<T>(values[flat]); });
+    for_each([&](size_t flat, T& to) { to = Stored<T>::of(values[flat]); });
   }
 
-  std::vector<T> get() {
-    std::vector<T> values(static_cast<size_t>(batch * rows * columns));
-    for_each([&](size_t flat, T& from) { values[flat] = from; });
+  std::vector<Value> get() {
+    std::vector<Value> values(static_cast<size_t>(batch * rows * columns));
+    for_each([&](size_t flat, T& from) { values[flat] = Stored<T>::value(from); });
     return values;
   }
 
   /** True if nothing outside the array was written. */
   bool gaps_untouched() {
     std::vector<T> copy = buffer;
-    for_each([&](size_t, T& inside) { inside = std::numeric_limits<T>::quiet_NaN(); });
+    for_each([&](size_t, T& inside) { inside = Stored<T>::of(std::numeric_limits<double>::quiet_NaN()); });
     bool untouched = true;
-    for (T v : buffer) untouched = untouched && std::isnan(v);
+    for (T v : buffer) untouched = untouched && std::isnan(Stored<T>::value(v));
     buffer = copy;
     return untouched;
   }
@@ -81,15 +105,14 @@ cpu::BatchedMatrixView<const T> read(cpu::BatchedMatrixView<T> v) {
   return {v.data, v.batch_stride, v.row_stride};
 }
 
-template <typename T>
+template <typename T, typename X = T>
 struct ScanRunner {
   const NaiveScan& numbers;
   Layout layout;
   int threads = 1;
 
-  Strided<T> u, delta, a, b, c, skip, z, delta_bias, initial_state;
-  Strided<T> out, final_state, d_out, d_final_state;
-  Strided<T> d_u, d_delta, d_a, d_b, d_c, d_skip, d_z, d_delta_bias, d_initial_state;
+  Strided<X> u, delta, b, c, z, out, d_out, d_u, d_delta, d_b, d_c, d_z;
+  Strided<T> a, skip, delta_bias, initial_state, final_state, d_final_state, d_a, d_skip, d_delta_bias, d_initial_state;
   std::vector<T> checkpoints, workspace;
 
   ScanRunner(const NaiveScan& numbers_, const Layout& layout_, int threads_ = 1) : numbers(numbers_), layout(layout_), threads(threads_) {
@@ -102,12 +125,13 @@ struct ScanRunner {
     fill(skip, numbers.skip, 1, 1, s.channels);
     fill(z, numbers.z, s.batch, s.length, s.channels);
     fill(delta_bias, numbers.delta_bias, 1, 1, s.channels);
-    fill(initial_state, numbers.initial_state, s.batch, s.channels, s.states);
+    fill(initial_state, numbers.initial_state, s.batch * numbers.sequences, s.channels, s.states);
   }
 
-  cpu::SelectiveScanInputs<T> inputs() {
-    cpu::SelectiveScanInputs<T> in;
+  cpu::SelectiveScanInputs<T, X> inputs() {
+    cpu::SelectiveScanInputs<T, X> in;
     in.sizes = numbers.sizes;
+    if (!numbers.offsets.empty()) in.packed = {numbers.offsets.data(), numbers.sequences};
     in.u = read(u.sequence());
     in.delta = read(delta.sequence());
     in.a = {a.data(), a.row_stride};
@@ -122,13 +146,13 @@ struct ScanRunner {
   }
 
   void forward(bool want_final_state = true, bool want_checkpoints = true) {
-    const auto& kernels = cpu::selective_scan_kernels<T>();
+    const auto& kernels = cpu::selective_scan_kernels<T, X>();
     const auto& s = numbers.sizes;
     const auto plan = kernels.plan(s);
-    out = Strided<T>(s.batch, s.length, s.channels, layout);
-    final_state = Strided<T>(s.batch, s.channels, s.states, layout);
+    out = Strided<X>(s.batch, s.length, s.channels, layout);
+    final_state = Strided<T>(s.batch * numbers.sequences, s.channels, s.states, layout);
     checkpoints = nan_filled<T>(plan.checkpoint_elements);
-    cpu::SelectiveScanForward<T> f;
+    cpu::SelectiveScanForward<T, X> f;
     f.in = inputs();
     f.out = out.sequence();
     if (want_final_state) f.final_state = final_state.batched_matrix();
@@ -138,22 +162,22 @@ struct ScanRunner {
 
   /** After forward(). `wanted` has one bit per gradient, in the order u, delta, a, b, c, skip, z, delta_bias, initial_state. */
   void backward(const Array& d_out_values, const Array& d_final_values, int wanted = 511) {
-    const auto& kernels = cpu::selective_scan_kernels<T>();
+    const auto& kernels = cpu::selective_scan_kernels<T, X>();
     const auto& s = numbers.sizes;
     const auto plan = kernels.plan(s);
     fill(d_out, d_out_values, s.batch, s.length, s.channels);
-    fill(d_final_state, d_final_values, s.batch, s.channels, s.states);
-    d_u = Strided<T>(s.batch, s.length, s.channels, layout);
+    fill(d_final_state, d_final_values, s.batch * numbers.sequences, s.channels, s.states);
+    d_u = Strided<X>(s.batch, s.length, s.channels, layout);
     d_delta = d_u;
     d_z = d_u;
     d_a = Strided<T>(1, s.channels, s.states, layout);
-    d_b = Strided<T>(s.batch, s.length * s.groups, s.states, layout);
+    d_b = Strided<X>(s.batch, s.length * s.groups, s.states, layout);
     d_c = d_b;
     d_skip = Strided<T>(1, 1, s.channels, layout);
     d_delta_bias = d_skip;
-    d_initial_state = Strided<T>(s.batch, s.channels, s.states, layout);
+    d_initial_state = Strided<T>(s.batch * numbers.sequences, s.channels, s.states, layout);
     workspace = nan_filled<T>(plan.backward_workspace_elements);
-    cpu::SelectiveScanBackward<T> f;
+    cpu::SelectiveScanBackward<T, X> f;
     f.in = inputs();
     f.d_out = read(d_out.sequence());
     if (!d_final_values.empty()) f.d_final_state = read(d_final_state.batched_matrix());
@@ -173,8 +197,9 @@ struct ScanRunner {
   }
 
  private:
-  void fill(Strided<T>& to, const Array& from, int64_t batch, int64_t rows, int64_t columns) {
-    to = Strided<T>(batch, rows, columns, layout);
+  template <typename U>
+  void fill(Strided<U>& to, const Array& from, int64_t batch, int64_t rows, int64_t columns) {
+    to = Strided<U>(batch, rows, columns, layout);
     if (!from.empty()) to.set(from);
   }
 };

@@ -17,9 +17,14 @@ namespace {
 enum Option { kSkip = 1, kGate = 2, kBias = 4, kSoftplus = 8, kInitial = 16, kFinal = 32 };
 constexpr int kAllOptions = 63;
 
-NaiveScan make_scan(cpu::SelectiveScanSizes sizes, int options, Random& random) {
+/** sequences = 0 packs nothing. */
+NaiveScan make_scan(cpu::SelectiveScanSizes sizes, int options, Random& random, int64_t sequences = 0) {
   NaiveScan s;
   s.sizes = sizes;
+  if (sequences > 0) {
+    s.sequences = sequences;
+    s.offsets = random_offsets(sizes.batch, sequences, sizes.length, random);
+  }
   const int64_t sequence = sizes.batch * sizes.length * sizes.channels;
   const int64_t grouped = sizes.batch * sizes.length * sizes.groups * sizes.states;
   s.u = random.array(sequence, -1, 1);
@@ -31,7 +36,7 @@ NaiveScan make_scan(cpu::SelectiveScanSizes sizes, int options, Random& random) 
   if (options & kSkip) s.skip = random.array(sizes.channels, -1, 1);
   if (options & kGate) s.z = random.array(sequence, -3, 3);
   if (options & kBias) s.delta_bias = random.array(sizes.channels, 0, 0.2);
-  if (options & kInitial) s.initial_state = random.array(sizes.batch * sizes.channels * sizes.states, -1, 1);
+  if (options & kInitial) s.initial_state = random.array(sizes.batch * s.sequences * sizes.channels * sizes.states, -1, 1);
   return s;
 }
 
@@ -43,45 +48,53 @@ std::string describe(const cpu::SelectiveScanSizes& s, int options, const char* 
 template <typename T>
 constexpr double kTolerance = std::is_same_v<T, float> ? 1e-5 : 1e-12;
 
-template <typename T>
-void check_numbers(const NaiveScan& s, int options, const Layout& layout, Random& random, int threads = 1) {
+template <typename T, typename X = T>
+void check_numbers(NaiveScan s, int options, const Layout& layout, Random& random, int threads = 1) {
+  for (Array* stored : {&s.u, &s.delta, &s.b, &s.c, &s.z}) round_to<X>(*stored);
   const cpu::SelectiveScanSizes& sizes = s.sizes;
-  const std::string what = describe(sizes, options, std::is_same_v<T, float> ? "float" : "double");
+  const std::string what =
+      describe(sizes, options, !std::is_same_v<T, X> ? "bfloat16" : std::is_same_v<T, float> ? "float" : "double") + " sequences " +
+      std::to_string(s.offsets.empty() ? 0 : s.sequences);
   const double tolerance = kTolerance<T>;
-  ScanRunner<T> run(s, layout, threads);
+  /* Half a unit in the last place of what is stored. */
+  const double stored_tolerance = std::is_same_v<T, X> ? tolerance : 0x1p-8;
+  ScanRunner<T, X> run(s, layout, threads);
   run.forward(options & kFinal);
   const NaiveScanOutputs expected = naive_scan(s);
-  check_close(run.out.get(), expected.out, tolerance, what + " out");
+  check_close(run.out.get(), expected.out, stored_tolerance, what + " out");
   check(run.out.gaps_untouched(), what + " out written outside");
   if (options & kFinal) {
     check_close(run.final_state.get(), expected.final_state, tolerance, what + " final_state");
     check(run.final_state.gaps_untouched(), what + " final_state written outside");
   }
 
-  const Array d_out = random.array(static_cast<int64_t>(s.u.size()), -1, 1);
+  Array d_out = random.array(static_cast<int64_t>(s.u.size()), -1, 1);
+  round_to<X>(d_out);
   const Array d_final = options & kFinal ? random.array(static_cast<int64_t>(expected.final_state.size()), -1, 1) : Array();
   run.backward(d_out, d_final);
   const NaiveScanGradients g = naive_scan_backward(s, d_out, d_final);
   /* Sums over time, batch and channels gather more rounding than single entries do. */
   const double sum_tolerance = 2 * tolerance;
-  check_close(run.d_u.get(), g.u, tolerance, what + " d_u");
-  check_close(run.d_delta.get(), g.delta, tolerance, what + " d_delta");
+  check_close(run.d_u.get(), g.u, stored_tolerance, what + " d_u");
+  check_close(run.d_delta.get(), g.delta, stored_tolerance, what + " d_delta");
   check_close(run.d_a.get(), g.a, sum_tolerance, what + " d_a");
-  check_close(run.d_b.get(), g.b, sum_tolerance, what + " d_b");
-  check_close(run.d_c.get(), g.c, sum_tolerance, what + " d_c");
+  check_close(run.d_b.get(), g.b, 2 * stored_tolerance, what + " d_b");
+  check_close(run.d_c.get(), g.c, 2 * stored_tolerance, what + " d_c");
   check_close(run.d_initial_state.get(), g.initial_state, tolerance, what + " d_initial_state");
   if (options & kSkip) check_close(run.d_skip.get(), g.skip, sum_tolerance, what + " d_skip");
-  if (options & kGate) check_close(run.d_z.get(), g.z, tolerance, what + " d_z");
+  if (options & kGate) check_close(run.d_z.get(), g.z, stored_tolerance, what + " d_z");
   if (options & kBias) check_close(run.d_delta_bias.get(), g.delta_bias, sum_tolerance, what + " d_delta_bias");
-  for (Strided<T>* array : {&run.d_u, &run.d_delta, &run.d_a, &run.d_b, &run.d_c, &run.d_initial_state, &run.d_skip, &run.d_z,
-                            &run.d_delta_bias}) {
+  for (Strided<X>* array : {&run.d_u, &run.d_delta, &run.d_b, &run.d_c, &run.d_z}) {
+    check(array->gaps_untouched(), what + " gradient written outside");
+  }
+  for (Strided<T>* array : {&run.d_a, &run.d_initial_state, &run.d_skip, &run.d_delta_bias}) {
     check(array->gaps_untouched(), what + " gradient written outside");
   }
 }
 
-template <typename T>
-void check_scan(const cpu::SelectiveScanSizes& sizes, int options, const Layout& layout, Random& random, int threads = 1) {
-  check_numbers<T>(make_scan(sizes, options, random), options, layout, random, threads);
+template <typename T, typename X = T>
+void check_scan(const cpu::SelectiveScanSizes& sizes, int options, const Layout& layout, Random& random, int threads = 1, int64_t sequences = 0) {
+  check_numbers<T, X>(make_scan(sizes, options, random, sequences), options, layout, random, threads);
 }
 
 /** The naive gradients against central differences of the naive scan. */
@@ -139,6 +152,34 @@ void test_sizes() {
   check_scan<T>({1, 70, 1100, 2, 1}, kAllOptions, gaps, random);
   check_scan<T>({3, 20, 600, 16, 2}, kAllOptions, {}, random, 3);
   check_scan<T>({40, 9, 48, 16, 1}, kAllOptions, gaps, random, 2);
+}
+
+/** Packed sequences: with more sequences than steps, some are empty. */
+template <typename T, typename X = T>
+void test_packed() {
+  Random random(9);
+  const Layout gaps{3, 5};
+  for (int64_t length : {0, 1, 2, 16, 33, 70}) {
+    for (int64_t sequences : {1, 2, 5, 40}) check_scan<T, X>({2, length, 35, 5, 1}, kAllOptions, gaps, random, 1, sequences);
+  }
+  for (int options = 0; options <= kAllOptions; ++options) check_scan<T, X>({2, 37, 21, 9, 3}, options, {1, 2}, random, 1, 6);
+  check_scan<T, X>({1, 1134, 17, 4, 1}, kAllOptions, gaps, random, 2, 300);
+  check_scan<T, X>({2, 70, 1100, 16, 2}, kAllOptions, gaps, random, 3, 7);
+}
+
+/** BFloat16 sequences beside float parameters and states. */
+void test_bfloat16() {
+  Random random(10);
+  const Layout gaps{3, 5};
+  using cpu::BFloat16;
+  for (int64_t length : {0, 1, 8, 65}) {
+    for (int64_t channels : {1, 16, 33}) check_scan<float, BFloat16>({2, length, channels, 3, 1}, kAllOptions, gaps, random);
+  }
+  for (int64_t states : {1, 8, 16, 17, 64}) check_scan<float, BFloat16>({2, 37, 20, states, 1}, kAllOptions, gaps, random);
+  for (int options = 0; options <= kAllOptions; ++options) check_scan<float, BFloat16>({2, 19, 21, 5, 1}, options, {}, random);
+  check_scan<float, BFloat16>({3, 20, 600, 16, 2}, kAllOptions, gaps, random, 3);
+  check_scan<float, BFloat16>({1, 70, 1100, 2, 1}, kAllOptions, gaps, random);
+  test_packed<float, BFloat16>();
 }
 
 /** Exponents of every size and sign, in sequences long enough for every form of the decay. */
@@ -318,5 +359,8 @@ int main() {
   djlmamba::test::test_naive_gradients();
   djlmamba::test::test_all<double>();
   djlmamba::test::test_all<float>();
+  djlmamba::test::test_packed<double>();
+  djlmamba::test::test_packed<float>();
+  djlmamba::test::test_bfloat16();
   return djlmamba::test::finish("selective scan", djlmamba::cpu::isa_name());
 }

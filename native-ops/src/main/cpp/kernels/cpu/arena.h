@@ -8,6 +8,9 @@
  */
 #pragma once
 
+/* Scratch memory in pieces; compiled once per instruction set (see simd.h). */
+
+#include "scratch.h"
 #include "simd.h"
 
 namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
@@ -26,5 +29,14 @@ struct Arena {
     return reinterpret_cast<U*>(p);
   }
 };
+
+/** Lets `take(arena)` have its pieces of the calling thread's scratch memory, which is valid until the thread's next call of this. */
+template <typename Take>
+DJLMAMBA_INLINE void take_scratch(Take take) {
+  Arena measure = {nullptr, 0};
+  take(measure);
+  Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
+  take(arena);
+}
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

@@ -10,12 +10,14 @@
 
 #include <cstdint>
 
+#include "bfloat16.h"
 #include "views.h"
 
 namespace djlmamba::cpu {
 
 /*
- * The causal depthwise convolution in front of a scan, for T = float or double, over x preceded by initial_state (zeros if not given):
+ * The causal depthwise convolution in front of a scan, over x preceded by initial_state (zeros if not given). It computes in T, float or double; sequences
+ * are stored in X, which is T or, for T = float, BFloat16:
  *
  *   y(t,d)   = bias(d) + sum over k in [0, width) of weight(d,k) x(t - width + 1 + k, d)
  *   out(t,d) = silu(y(t,d)), or y without the activation
@@ -42,46 +44,47 @@ struct CausalConv1dPlan {
   int64_t backward_workspace_elements = 0;
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct CausalConv1dInputs {
   CausalConv1dSizes sizes;
-  SequenceView<const T> x;
+  PackedSequencesView packed;                // with S sequences a row the states are (batch S, ...)
+  SequenceView<const X> x;
   MatrixView<const T> weight;                // (channels, width)
   const T* bias = nullptr;                   // (channels), optional
   bool silu = false;
   BatchedMatrixView<const T> initial_state;  // (batch, width - 1, channels), optional: zeros
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct CausalConv1dForward {
-  CausalConv1dInputs<T> in;
-  SequenceView<T> out;
+  CausalConv1dInputs<T, X> in;
+  SequenceView<X> out;
   BatchedMatrixView<T> final_state;          // (batch, width - 1, channels), optional
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct CausalConv1dBackward {
-  CausalConv1dInputs<T> in;
-  SequenceView<const T> d_out;
+  CausalConv1dInputs<T, X> in;
+  SequenceView<const X> d_out;
   BatchedMatrixView<const T> d_final_state;  // optional: zeros
   T* workspace = nullptr;
   /* The wanted gradients: any may be left null. */
-  SequenceView<T> d_x;
+  SequenceView<X> d_x;
   MatrixView<T> d_weight;
   T* d_bias = nullptr;                       // only with in.bias
   BatchedMatrixView<T> d_initial_state;      // also without in.initial_state
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct CausalConv1dKernels {
   CausalConv1dPlan (*plan)(const CausalConv1dSizes& sizes);
-  void (*forward)(const CausalConv1dForward<T>& args, int64_t block_begin, int64_t block_end);
-  void (*backward)(const CausalConv1dBackward<T>& args, int64_t block_begin, int64_t block_end);
-  void (*backward_reduce)(const CausalConv1dBackward<T>& args, int64_t block_begin, int64_t block_end);
+  void (*forward)(const CausalConv1dForward<T, X>& args, int64_t block_begin, int64_t block_end);
+  void (*backward)(const CausalConv1dBackward<T, X>& args, int64_t block_begin, int64_t block_end);
+  void (*backward_reduce)(const CausalConv1dBackward<T, X>& args, int64_t block_begin, int64_t block_end);
 };
 
-/** The kernels for the instruction set in use; float and double. */
-template <typename T>
-const CausalConv1dKernels<T>& causal_conv1d_kernels();
+/** The kernels for the instruction set in use; (float, float), (double, double) and (float, BFloat16). */
+template <typename T, typename X = T>
+const CausalConv1dKernels<T, X>& causal_conv1d_kernels();
 
 }  // namespace djlmamba::cpu

@@ -13,8 +13,8 @@
 namespace djlmamba::cpu {
 
 /*
- * How the convolution is cut up, as a function of the sizes alone: a block is a chunk of channels of a stretch of rows of one batch, numbered
- * [batch][stretch][chunk]. Workspace: [batch][stretch][width + 1][channels], partial sums of d_weight and, last, of d_bias.
+ * How a pass is cut up, as a function of the sizes alone: a block is a chunk of channels of a stretch of rows of one batch, numbered
+ * [chunk][batch][stretch]. Workspace of the backward pass: [batch][stretch][width + 1][channels], partial sums of d_weight and, last, of d_bias.
  */
 struct CausalConv1dGeometry {
   int64_t rows_per_block;
@@ -22,9 +22,9 @@ struct CausalConv1dGeometry {
   int64_t channels_per_block;
   int64_t channel_blocks;
   int64_t blocks;
-  int64_t workspace_elements;
 };
 
-CausalConv1dGeometry causal_conv1d_geometry(const CausalConv1dSizes& sizes);
+CausalConv1dGeometry causal_conv1d_forward_geometry(const CausalConv1dSizes& sizes);
+CausalConv1dGeometry causal_conv1d_backward_geometry(const CausalConv1dSizes& sizes);
 
 }  // namespace djlmamba::cpu

@@ -15,14 +15,14 @@
 
 namespace djlmamba::cpu {
 
-#define DJLMAMBA_DECLARE(isa_namespace)                                                     \
-  namespace isa_namespace {                                                                 \
-  template <typename T>                                                                     \
-  void selective_scan_forward(const SelectiveScanForward<T>&, int64_t, int64_t);            \
-  template <typename T>                                                                     \
-  void selective_scan_backward(const SelectiveScanBackward<T>&, int64_t, int64_t);          \
-  template <typename T>                                                                     \
-  void selective_scan_backward_reduce(const SelectiveScanBackward<T>&, int64_t, int64_t);   \
+#define DJLMAMBA_DECLARE(isa_namespace)                                                        \
+  namespace isa_namespace {                                                                    \
+  template <typename T, typename X>                                                            \
+  void selective_scan_forward(const SelectiveScanForward<T, X>&, int64_t, int64_t);            \
+  template <typename T, typename X>                                                            \
+  void selective_scan_backward(const SelectiveScanBackward<T, X>&, int64_t, int64_t);          \
+  template <typename T, typename X>                                                            \
+  void selective_scan_backward_reduce(const SelectiveScanBackward<T, X>&, int64_t, int64_t);   \
   }
 DJLMAMBA_FOR_EACH_ISA(DJLMAMBA_DECLARE)
 #undef DJLMAMBA_DECLARE
@@ -71,7 +71,7 @@ SelectiveScanGeometry selective_scan_geometry(const SelectiveScanSizes& sizes, i
   /* Of nearly equal tiles: a short last one would cost almost as much as a whole one. */
   const int64_t tiles = std::max<int64_t>(1, (sizes.length + kTile / 2) / kTile);
   g.tile = std::max<int64_t>(1, ceil_div(sizes.length, tiles));
-  g.tiles = ceil_div(sizes.length, g.tile);
+  g.tiles = std::max<int64_t>(1, ceil_div(sizes.length, g.tile));
   g.checkpoint_elements = sizes.batch * g.tiles * g.packs_per_batch * sizes.states * lanes;
 
   const int64_t packs = sizes.batch * g.packs_per_batch;
@@ -89,15 +89,16 @@ SelectiveScanGeometry selective_scan_geometry(const SelectiveScanSizes& sizes, i
   return g;
 }
 
-template <typename T>
-const SelectiveScanKernels<T>& selective_scan_kernels() {
-  static const SelectiveScanKernels<T> kernels = {plan<T>, DJLMAMBA_DISPATCH(selective_scan_forward<T>),
-                                                  DJLMAMBA_DISPATCH(selective_scan_backward<T>),
-                                                  DJLMAMBA_DISPATCH(selective_scan_backward_reduce<T>)};
+template <typename T, typename X>
+const SelectiveScanKernels<T, X>& selective_scan_kernels() {
+  static const SelectiveScanKernels<T, X> kernels = {plan<T>, DJLMAMBA_DISPATCH(selective_scan_forward<T, X>),
+                                                     DJLMAMBA_DISPATCH(selective_scan_backward<T, X>),
+                                                     DJLMAMBA_DISPATCH(selective_scan_backward_reduce<T, X>)};
   return kernels;
 }
 
-template const SelectiveScanKernels<float>& selective_scan_kernels<float>();
-template const SelectiveScanKernels<double>& selective_scan_kernels<double>();
+template const SelectiveScanKernels<float, float>& selective_scan_kernels<float, float>();
+template const SelectiveScanKernels<double, double>& selective_scan_kernels<double, double>();
+template const SelectiveScanKernels<float, BFloat16>& selective_scan_kernels<float, BFloat16>();
 
 }  // namespace djlmamba::cpu

@@ -10,12 +10,14 @@
 
 #include <cstdint>
 
+#include "bfloat16.h"
 #include "views.h"
 
 namespace djlmamba::cpu {
 
 /*
- * The selective scan of Mamba (Gu and Dao 2023, section 3), in natural exponentials, for T = float or double:
+ * The selective scan of Mamba (Gu and Dao 2023, section 3), in natural exponentials. It computes in T, float or double; sequences are stored in X, which
+ * is T or, for T = float, BFloat16:
  *
  *   delta'(t,d) = softplus(delta(t,d) + delta_bias(d)), or without the softplus (the softplus is the identity above 20)
  *   h(t,d,n)    = exp(delta'(t,d) A(d,n)) h(t-1,d,n) + delta'(t,d) B(t,g,n) u(t,d),   with g = d / (channels / groups)
@@ -50,58 +52,59 @@ struct SelectiveScanPlan {
   int64_t backward_workspace_elements = 0;
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct SelectiveScanInputs {
   SelectiveScanSizes sizes;
-  SequenceView<const T> u;
-  SequenceView<const T> delta;
+  PackedSequencesView packed;                // with S sequences a row the states are (batch S, ...)
+  SequenceView<const X> u;
+  SequenceView<const X> delta;
   MatrixView<const T> a;                     // (channels, states)
-  GroupedSequenceView<const T> b;
-  GroupedSequenceView<const T> c;
+  GroupedSequenceView<const X> b;
+  GroupedSequenceView<const X> c;
   const T* skip = nullptr;                   // (channels), optional
-  SequenceView<const T> z;                   // optional
+  SequenceView<const X> z;                   // optional
   const T* delta_bias = nullptr;             // (channels), optional
   bool softplus = false;
   BatchedMatrixView<const T> initial_state;  // (batch, channels, states), optional: zeros
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct SelectiveScanForward {
-  SelectiveScanInputs<T> in;
-  SequenceView<T> out;
-  BatchedMatrixView<T> final_state;          // (batch, channels, states), optional; the initial state when length is 0
+  SelectiveScanInputs<T, X> in;
+  SequenceView<X> out;
+  BatchedMatrixView<T> final_state;          // (batch, channels, states), optional; of an empty sequence the initial state
   T* checkpoints = nullptr;                  // checkpoint_elements, optional: only a backward() needs them
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct SelectiveScanBackward {
-  SelectiveScanInputs<T> in;
-  SequenceView<const T> d_out;
+  SelectiveScanInputs<T, X> in;
+  SequenceView<const X> d_out;
   BatchedMatrixView<const T> d_final_state;  // optional: zeros
   const T* checkpoints = nullptr;            // as the forward() of the same inputs wrote them
   T* workspace = nullptr;
   /* The wanted gradients: any may be left null. */
-  SequenceView<T> d_u;
-  SequenceView<T> d_delta;
+  SequenceView<X> d_u;
+  SequenceView<X> d_delta;
   MatrixView<T> d_a;
-  GroupedSequenceView<T> d_b;
-  GroupedSequenceView<T> d_c;
+  GroupedSequenceView<X> d_b;
+  GroupedSequenceView<X> d_c;
   T* d_skip = nullptr;                       // only with in.skip
-  SequenceView<T> d_z;                       // only with in.z
+  SequenceView<X> d_z;                       // only with in.z
   T* d_delta_bias = nullptr;                 // only with in.delta_bias
   BatchedMatrixView<T> d_initial_state;      // also without in.initial_state
 };
 
-template <typename T>
+template <typename T, typename X = T>
 struct SelectiveScanKernels {
   SelectiveScanPlan (*plan)(const SelectiveScanSizes& sizes);
-  void (*forward)(const SelectiveScanForward<T>& args, int64_t block_begin, int64_t block_end);
-  void (*backward)(const SelectiveScanBackward<T>& args, int64_t block_begin, int64_t block_end);
-  void (*backward_reduce)(const SelectiveScanBackward<T>& args, int64_t block_begin, int64_t block_end);
+  void (*forward)(const SelectiveScanForward<T, X>& args, int64_t block_begin, int64_t block_end);
+  void (*backward)(const SelectiveScanBackward<T, X>& args, int64_t block_begin, int64_t block_end);
+  void (*backward_reduce)(const SelectiveScanBackward<T, X>& args, int64_t block_begin, int64_t block_end);
 };
 
-/** The kernels for the instruction set in use; float and double. */
-template <typename T>
-const SelectiveScanKernels<T>& selective_scan_kernels();
+/** The kernels for the instruction set in use; (float, float), (double, double) and (float, BFloat16). */
+template <typename T, typename X = T>
+const SelectiveScanKernels<T, X>& selective_scan_kernels();
 
 }  // namespace djlmamba::cpu

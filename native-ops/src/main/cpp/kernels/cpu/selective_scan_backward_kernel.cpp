@@ -39,6 +39,7 @@ struct BackwardScratch {
   T* d_c;
   T* row;                  // [time][state]
   int64_t row_vectors;
+  TileMatrices<T> matrices;
 
   void take(Arena& arena, int64_t packs, int64_t tile, int64_t states) {
     constexpr int kLanes = Simd<T>::kLanes;
@@ -56,11 +57,12 @@ struct BackwardScratch {
     d_b = arena.take<T>(row_vectors * kLanes);
     d_c = arena.take<T>(row_vectors * kLanes);
     row = arena.take<T>(row_vectors);
+    matrices.take(arena, tile, states);
   }
 };
 
 /** Reads one pack and tile, and starts y and the gradients of delta' and u. */
-template <typename T, bool kSoftplus, bool kGate, bool kWhole>
+template <typename T, typename X, bool kSoftplus, bool kGate, bool kWhole>
 struct BackwardReadTile {
   Rows u_rows;
   Rows delta_rows;
@@ -72,7 +74,7 @@ struct BackwardReadTile {
   BackwardScratch<T> s;
 
   static DJLMAMBA_ALWAYS_INLINE Vec<T> next(Rows& rows, int count) {
-    const Vec<T> v = load_lanes<T, kWhole>(reinterpret_cast<const T*>(rows.next), count);
+    const Vec<T> v = load_lanes<X, kWhole>(reinterpret_cast<const X*>(rows.next), count);
     rows.next += rows.step;
     return v;
   }
@@ -118,8 +120,8 @@ struct BackwardReadTile {
 };
 
 /** Writes the gradients of the sequences of one pack and tile, and adds to those of skip and delta_bias. */
-template <typename T, bool kSoftplus, bool kWhole>
-void write_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t steps, const PackChannels& channels, T* d_skip_sum,
+template <typename T, typename X, bool kSoftplus, bool kWhole>
+void write_tile(const SelectiveScanBackward<T, X>& f, int64_t batch, int64_t begin, int64_t steps, const PackChannels& channels, T* d_skip_sum,
                 T* d_delta_bias_sum, const BackwardScratch<T>& scratch) {
   constexpr int kLanes = Simd<T>::kLanes;
   const BackwardScratch<T> s = scratch;
@@ -135,9 +137,9 @@ void write_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin,
     if constexpr (kSoftplus) d_delta = d_delta * load(s.softplus_derivative + at);
     d_delta_bias = d_delta_bias + d_delta;
     d_skip = fmadd(load(s.d_y + at), load(s.u + at), d_skip);
-    if (d_delta_rows.next != 0) store_lanes<T, kWhole>(reinterpret_cast<T*>(d_delta_rows.next), d_delta, count);
-    if (d_u_rows.next != 0) store_lanes<T, kWhole>(reinterpret_cast<T*>(d_u_rows.next), load(s.d_u + at), count);
-    if (d_z_rows.next != 0) store_lanes<T, kWhole>(reinterpret_cast<T*>(d_z_rows.next), load(s.y + at) * load(s.d_z_factor + at), count);
+    if (d_delta_rows.next != 0) store_lanes<X, kWhole>(reinterpret_cast<X*>(d_delta_rows.next), d_delta, count);
+    if (d_u_rows.next != 0) store_lanes<X, kWhole>(reinterpret_cast<X*>(d_u_rows.next), load(s.d_u + at), count);
+    if (d_z_rows.next != 0) store_lanes<X, kWhole>(reinterpret_cast<X*>(d_z_rows.next), load(s.y + at) * load(s.d_z_factor + at), count);
     d_delta_rows.next += d_delta_rows.step;
     d_u_rows.next += d_u_rows.step;
     d_z_rows.next += d_z_rows.step;
@@ -146,8 +148,8 @@ void write_tile(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin,
   store<T>(d_delta_bias_sum, d_delta_bias);
 }
 
-/** One pack over one tile: first the states again from the tile's checkpoint, then their gradients backwards in time. */
-template <typename T, bool kWantY>
+/** One pack over one piece of a tile: first the states again from those before it, then their gradients backwards in time. */
+template <typename T, typename X, bool kWantY>
 struct BackwardScan {
   const PackedParameters<T>& parameters;
   int64_t pack;
@@ -171,11 +173,11 @@ struct BackwardScan {
   T* d_u;
   T* d_b;
   T* d_c;
-  Prefetch inputs_ahead;
-  Prefetch outputs_ahead;
+  Prefetch<X>& inputs_ahead;
+  Prefetch<X>& outputs_ahead;
 
   template <int kStates>
-  void run(int64_t first) {
+  void run(int64_t first) const {
     scan<kStates>(first);
     reverse<kStates>(first);
   }
@@ -190,11 +192,12 @@ struct BackwardScan {
       h[n] = load(initial + (first + n) * kLanes);
       store<T>(history + n * kLanes, h[n]);
     }
-    Prefetch rows = inputs_ahead;
+    Prefetch<X> rows = inputs_ahead;
     const bool fetch = first == 0;
     advance_all<T, kStates>(*this, parameters.limits[pack * states + first], delta, steps, first, h, [&] {
       if (fetch) prefetch_step(rows);
     });
+    if (fetch) inputs_ahead = rows;
   }
 
   template <int kStates, DecayForm kForm, int kSteps>
@@ -248,7 +251,7 @@ struct BackwardScan {
     const int64_t states_step = states * kLanes;
     const T* a_slab = a + first * kLanes;
     DJLMAMBA_ONE_BASE(a_slab);
-    Prefetch rows = outputs_ahead;
+    Prefetch<X> rows = outputs_ahead;
     const bool fetch = first == 0;
     const T* x_step = delta + last * kLanes;
     const T* u_step = u + last * kLanes;
@@ -308,6 +311,7 @@ struct BackwardScan {
       history_step -= kStates * kLanes;
       decay_step -= kStates * kLanes;
     }
+    if (fetch) outputs_ahead = rows;
 #pragma GCC unroll 16
     for (int n = 0; n < kStates; ++n) {
       store<T>(d_states_slab + n * kLanes, g[n]);
@@ -316,74 +320,89 @@ struct BackwardScan {
   }
 };
 
-template <typename T, bool kWantY>
-void scan_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p,
-               const BackwardScratch<T>& s, const Prefetch& inputs_ahead, const Prefetch& outputs_ahead) {
+/** The pieces of one pack and tile, from the last to the first; `checkpoint` has the states before the tile. */
+template <typename T, typename X, bool kWantY>
+void scan_pieces(const SelectiveScanBackward<T, X>& f, const Pieces& pieces, int64_t begin, int64_t p, const T* checkpoint,
+                 const BackwardScratch<T>& s, Prefetch<X>& inputs_ahead, Prefetch<X>& outputs_ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const SelectiveScanInputs<T>& in = f.in;
+  const SelectiveScanInputs<T, X>& in = f.in;
   const int64_t states = in.sizes.states;
-  const int64_t group = s.parameters.channels[p].group;
-  BackwardScan<T, kWantY> scan = {
-      s.parameters,
-      p,
-      end - begin,
-      states,
-      s.parameters.a + p * states * kLanes,
-      s.initial,
-      s.delta,
-      s.u,
-      s.d_y,
-      s.y,
-      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + group * in.b.group_stride,
-      in.b.length_stride,
-      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + group * in.c.group_stride,
-      in.c.length_stride,
-      s.history,
-      s.decay,
-      s.d_states + p * states * kLanes,
-      s.d_a + p * states * kLanes,
-      s.d_delta,
-      s.d_u,
-      s.d_b,
-      s.d_c,
-      inputs_ahead,
-      outputs_ahead};
-  for_each_slab(states, scan);
+  const PackChannels& channels = s.parameters.channels[p];
+  const TileMatrices<T>& matrices = s.matrices;
+  T* const d_states = s.d_states + p * states * kLanes;
+  for (int64_t q = pieces.last() - 1; q >= pieces.first(); --q) {
+    const Piece piece = pieces[q];
+    const int64_t from = piece.begin - begin;
+    if (piece.ends()) pack_states_or_zeros(f.d_final_state, piece.state, channels, states, d_states);
+    const BackwardScan<T, X, kWantY> scan = {s.parameters,
+                                             p,
+                                             piece.end - piece.begin,
+                                             states,
+                                             s.parameters.a + p * states * kLanes,
+                                             s.initial,
+                                             s.delta + from * kLanes,
+                                             s.u + from * kLanes,
+                                             s.d_y + from * kLanes,
+                                             s.y + from * kLanes,
+                                             matrices.b + from * matrices.b_stride,
+                                             matrices.b_stride,
+                                             matrices.c + from * matrices.c_stride,
+                                             matrices.c_stride,
+                                             s.history,
+                                             s.decay,
+                                             d_states,
+                                             s.d_a + p * states * kLanes,
+                                             s.d_delta + from * kLanes,
+                                             s.d_u + from * kLanes,
+                                             s.d_b + from * states * kLanes,
+                                             s.d_c + from * states * kLanes,
+                                             inputs_ahead,
+                                             outputs_ahead};
+    if (scan.steps > 0) {
+      if (piece.starts()) {
+        pack_states_or_zeros(in.initial_state, piece.state, channels, states, s.initial);
+      } else {
+        memcpy(s.initial, checkpoint, static_cast<size_t>(states * kLanes) * sizeof(T));
+      }
+      for_each_slab(states, scan);
+    }
+    if (piece.starts()) unpack_states(d_states, piece.state, channels, states, f.d_initial_state);
+  }
 }
 
-template <typename T, bool kSoftplus, bool kGate, bool kWhole>
-void backward_pack(const SelectiveScanBackward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const BackwardScratch<T>& s,
-                   const Prefetch& inputs_ahead, const Prefetch& outputs_ahead) {
+template <typename T, typename X, bool kSoftplus, bool kGate, bool kWhole>
+void backward_pack(const SelectiveScanBackward<T, X>& f, const Pieces& pieces, int64_t batch, int64_t begin, int64_t end, int64_t p,
+                   const T* checkpoint, const BackwardScratch<T>& s, Prefetch<X>& inputs_ahead, Prefetch<X>& outputs_ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const PackChannels& channels = s.parameters.channels[p];
-  BackwardReadTile<T, kSoftplus, kGate, kWhole> read = {rows_at(f.in.u, batch, begin, channels.first),
-                                                        rows_at(f.in.delta, batch, begin, channels.first),
-                                                        rows_at(f.d_out, batch, begin, channels.first),
-                                                        rows_at(f.in.z, batch, begin, channels.first),
-                                                        channels.count,
-                                                        load(s.parameters.skip + p * kLanes),
-                                                        load(s.parameters.delta_bias + p * kLanes),
-                                                        s};
+  BackwardReadTile<T, X, kSoftplus, kGate, kWhole> read = {rows_at(f.in.u, batch, begin, channels.first),
+                                                           rows_at(f.in.delta, batch, begin, channels.first),
+                                                           rows_at(f.d_out, batch, begin, channels.first),
+                                                           rows_at(f.in.z, batch, begin, channels.first),
+                                                           channels.count,
+                                                           load(s.parameters.skip + p * kLanes),
+                                                           load(s.parameters.delta_bias + p * kLanes),
+                                                           s};
   for_each_step(end - begin, read);
   const bool want_y = kGate && f.d_z.data != nullptr;
-  (want_y ? scan_pack<T, true> : scan_pack<T, false>)(f, batch, begin, end, p, s, inputs_ahead, outputs_ahead);
-  write_tile<T, kSoftplus, kWhole>(f, batch, begin, end - begin, channels, s.d_skip + p * kLanes, s.d_delta_bias + p * kLanes, s);
+  (want_y ? scan_pieces<T, X, true> : scan_pieces<T, X, false>)(f, pieces, begin, p, checkpoint, s, inputs_ahead, outputs_ahead);
+  write_tile<T, X, kSoftplus, kWhole>(f, batch, begin, end - begin, channels, s.d_skip + p * kLanes, s.d_delta_bias + p * kLanes, s);
 }
 
-template <typename T>
-using BackwardPack = void (*)(const SelectiveScanBackward<T>&, int64_t, int64_t, int64_t, int64_t, const BackwardScratch<T>&, const Prefetch&,
-                              const Prefetch&);
+template <typename T, typename X>
+using BackwardPack = void (*)(const SelectiveScanBackward<T, X>&, const Pieces&, int64_t, int64_t, int64_t, int64_t, const T*,
+                              const BackwardScratch<T>&, Prefetch<X>&, Prefetch<X>&);
 
-template <typename T, bool kWhole>
-BackwardPack<T> backward_pack_for(const SelectiveScanInputs<T>& in) {
-  if (in.softplus) return in.z.data != nullptr ? backward_pack<T, true, true, kWhole> : backward_pack<T, true, false, kWhole>;
-  return in.z.data != nullptr ? backward_pack<T, false, true, kWhole> : backward_pack<T, false, false, kWhole>;
+template <typename T, typename X, bool kWhole>
+BackwardPack<T, X> backward_pack_for(const SelectiveScanInputs<T, X>& in) {
+  if (in.softplus) return in.z.data != nullptr ? backward_pack<T, X, true, true, kWhole> : backward_pack<T, X, true, false, kWhole>;
+  return in.z.data != nullptr ? backward_pack<T, X, false, true, kWhole> : backward_pack<T, X, false, false, kWhole>;
 }
 
 /** Sums the lanes of a block's d_b or d_c of one tile, and writes the rows to the gradient itself or, of several blocks, to their partial sums. */
-template <typename T>
-void write_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t batch, int64_t block, int64_t begin, int64_t end,
-                const T* sums, T* row, int64_t workspace_offset, const GroupedSequenceView<T>& gradient) {
+template <typename T, typename X>
+void write_rows(const SelectiveScanBackward<T, X>& f, const SelectiveScanGeometry& geometry, int64_t batch, int64_t block, int64_t begin, int64_t end,
+                const T* sums, T* row, int64_t workspace_offset, const GroupedSequenceView<X>& gradient) {
   if (gradient.data == nullptr) return;
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t states = f.in.sizes.states;
@@ -394,31 +413,26 @@ void write_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& 
     memcpy(partial, row, static_cast<size_t>(count) * sizeof(T));
     return;
   }
-  T* to = gradient.data + batch * gradient.batch_stride + begin * gradient.length_stride + block * gradient.group_stride;
-  for (int64_t t = 0; t < end - begin; ++t) {
-    memcpy(to + t * gradient.length_stride, row + t * states, static_cast<size_t>(states) * sizeof(T));
-  }
+  X* to = gradient.data + batch * gradient.batch_stride + begin * gradient.length_stride + block * gradient.group_stride;
+  for (int64_t t = 0; t < end - begin; ++t) convert_row(row + t * states, states, to + t * gradient.length_stride);
 }
 
 }  // namespace
 
-template <typename T>
-void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_begin, int64_t block_end) {
+template <typename T, typename X>
+void selective_scan_backward(const SelectiveScanBackward<T, X>& f, int64_t block_begin, int64_t block_end) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const SelectiveScanInputs<T>& in = f.in;
+  const SelectiveScanInputs<T, X>& in = f.in;
   const int64_t states = in.sizes.states;
   const int64_t length = in.sizes.length;
   const int64_t pack_states = states * kLanes;
   const SelectiveScanGeometry geometry = selective_scan_geometry(in.sizes, kLanes);
-  const BackwardPack<T> whole_pack = backward_pack_for<T, true>(in);
-  const BackwardPack<T> part_pack = backward_pack_for<T, false>(in);
+  const BackwardPack<T, X> whole_pack = backward_pack_for<T, X, true>(in);
+  const BackwardPack<T, X> part_pack = backward_pack_for<T, X, false>(in);
 
   BackwardScratch<T> s;
   const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((3 + kDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
-  Arena measure = {nullptr, 0};
-  s.take(measure, max_packs, geometry.tile, states);
-  Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
-  s.take(arena, max_packs, geometry.tile, states);
+  take_scratch([&](Arena& arena) { s.take(arena, max_packs, geometry.tile, states); });
   const size_t row_bytes = static_cast<size_t>(s.row_vectors * kLanes) * sizeof(T);
 
   for (int64_t block = block_begin; block < block_end;) {
@@ -430,26 +444,27 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
     memset(s.d_a, 0, static_cast<size_t>(packs * pack_states) * sizeof(T));
     memset(s.d_skip, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
     memset(s.d_delta_bias, 0, static_cast<size_t>(packs * kLanes) * sizeof(T));
-    pack_states_or_zeros(f.d_final_state, batch, s.parameters.channels, packs, states, s.d_states);
     for (int64_t tile = geometry.tiles - 1; tile >= 0; --tile) {
       const int64_t begin = tile * geometry.tile;
       const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
       const TileStart next = tile > 0 ? TileStart{batch, begin - geometry.tile} : TileStart{batch + 1, (geometry.tiles - 1) * geometry.tile};
-      const SequenceView<const T> inputs[] = {in.u, in.delta, in.z, f.d_out};
-      const SequenceView<const T> outputs[] = {const_view(f.d_u), const_view(f.d_delta), const_view(f.d_z), {}};
+      const Pieces pieces(in.packed, length, batch, begin, end);
+      const T* checkpoint = f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states;
+      const SequenceView<const X> inputs[] = {in.u, in.delta, in.z, f.d_out};
+      const SequenceView<const X> outputs[] = {const_view(f.d_u), const_view(f.d_delta), const_view(f.d_z), {}};
       for (int64_t b = segment.block_begin; b < segment.block_end; ++b) {
         memset(s.d_b, 0, row_bytes);
         memset(s.d_c, 0, row_bytes);
         const int64_t end_pack = end_pack_of_block(geometry, b);
         for (int64_t pack = first_pack_of_block(geometry, b); pack < end_pack; ++pack) {
           const int64_t p = pack - segment.pack_begin;
-          memcpy(s.initial, f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + pack) * pack_states,
-                 static_cast<size_t>(pack_states) * sizeof(T));
-          const bool whole = s.parameters.channels[p].count == kLanes;
+          const PackChannels& channels = s.parameters.channels[p];
           const int64_t first = s.parameters.channels[0].first;
-          (whole ? whole_pack : part_pack)(f, batch, begin, end, p, s,
-                                           prefetch_share(inputs, next.batch, next.t, p, packs, geometry.tile, first),
-                                           prefetch_share(outputs, next.batch, next.t, p, packs, geometry.tile, first));
+          if (p == 0 || channels.group != s.matrices.group) s.matrices.load(in, batch, begin, end, channels.group);
+          Prefetch<X> inputs_ahead = prefetch_share(inputs, next.batch, next.t, p, packs, geometry.tile, first);
+          Prefetch<X> outputs_ahead = prefetch_share(outputs, next.batch, next.t, p, packs, geometry.tile, first);
+          (channels.count == kLanes ? whole_pack : part_pack)(f, pieces, batch, begin, end, p, checkpoint + p * pack_states, s, inputs_ahead,
+                                                              outputs_ahead);
         }
         write_rows(f, geometry, batch, b, begin, end, s.d_b, s.row, geometry.d_b_offset, f.d_b);
         write_rows(f, geometry, batch, b, begin, end, s.d_c, s.row, geometry.d_c_offset, f.d_c);
@@ -459,11 +474,11 @@ void selective_scan_backward(const SelectiveScanBackward<T>& f, int64_t block_be
     memcpy(f.workspace + geometry.d_a_offset + at * pack_states, s.d_a, static_cast<size_t>(packs * pack_states) * sizeof(T));
     memcpy(f.workspace + geometry.d_skip_offset + at * kLanes, s.d_skip, static_cast<size_t>(packs * kLanes) * sizeof(T));
     memcpy(f.workspace + geometry.d_delta_bias_offset + at * kLanes, s.d_delta_bias, static_cast<size_t>(packs * kLanes) * sizeof(T));
-    unpack_states(s.d_states, batch, s.parameters.channels, packs, states, f.d_initial_state);
   }
 }
 
-template void selective_scan_backward<float>(const SelectiveScanBackward<float>&, int64_t, int64_t);
-template void selective_scan_backward<double>(const SelectiveScanBackward<double>&, int64_t, int64_t);
+template void selective_scan_backward<float, float>(const SelectiveScanBackward<float, float>&, int64_t, int64_t);
+template void selective_scan_backward<double, double>(const SelectiveScanBackward<double, double>&, int64_t, int64_t);
+template void selective_scan_backward<float, BFloat16>(const SelectiveScanBackward<float, BFloat16>&, int64_t, int64_t);
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

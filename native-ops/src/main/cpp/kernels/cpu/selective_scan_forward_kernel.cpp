@@ -23,6 +23,7 @@ struct ForwardScratch {
   T* delta;
   T* delta_u;
   T* y;
+  TileMatrices<T> matrices;
 
   void take(Arena& arena, int64_t packs, int64_t tile, int64_t states_count) {
     constexpr int kLanes = Simd<T>::kLanes;
@@ -31,11 +32,12 @@ struct ForwardScratch {
     delta = arena.take<T>(tile * kLanes);
     delta_u = arena.take<T>(tile * kLanes);
     y = arena.take<T>(tile * kLanes);
+    matrices.take(arena, tile, states_count);
   }
 };
 
 /** Reads delta' and delta' u of one pack, and starts y as skip u. */
-template <typename T, bool kSoftplus, bool kWhole>
+template <typename T, typename X, bool kSoftplus, bool kWhole>
 struct ReadTile {
   Rows u_rows;
   Rows delta_rows;
@@ -52,8 +54,8 @@ struct ReadTile {
     Vec<T> u[kSteps], x[kSteps];
 #pragma GCC unroll 4
     for (int i = 0; i < kSteps; ++i) {
-      u[i] = load_lanes<T, kWhole>(reinterpret_cast<const T*>(u_rows.next), count);
-      x[i] = load_lanes<T, kWhole>(reinterpret_cast<const T*>(delta_rows.next), count) + bias;
+      u[i] = load_lanes<X, kWhole>(reinterpret_cast<const X*>(u_rows.next), count);
+      x[i] = load_lanes<X, kWhole>(reinterpret_cast<const X*>(delta_rows.next), count) + bias;
       u_rows.next += u_rows.step;
       delta_rows.next += delta_rows.step;
     }
@@ -68,7 +70,7 @@ struct ReadTile {
 };
 
 /** Gates y of one pack and writes it out. */
-template <typename T, bool kGate, bool kWhole>
+template <typename T, typename X, bool kGate, bool kWhole>
 struct WriteTile {
   Rows z_rows;
   Rows out_rows;
@@ -83,7 +85,7 @@ struct WriteTile {
       Vec<T> z[kSteps];
 #pragma GCC unroll 4
       for (int i = 0; i < kSteps; ++i) {
-        z[i] = load_lanes<T, kWhole>(reinterpret_cast<const T*>(z_rows.next), count);
+        z[i] = load_lanes<X, kWhole>(reinterpret_cast<const X*>(z_rows.next), count);
         z_rows.next += z_rows.step;
       }
       sigmoid<T, kSteps>(z, factor);
@@ -94,14 +96,14 @@ struct WriteTile {
     for (int i = 0; i < kSteps; ++i) {
       Vec<T> value = load(y + (t + i) * kLanes);
       if constexpr (kGate) value = value * factor[i];
-      store_lanes<T, kWhole>(reinterpret_cast<T*>(out_rows.next), value, count);
+      store_lanes<X, kWhole>(reinterpret_cast<X*>(out_rows.next), value, count);
       out_rows.next += out_rows.step;
     }
   }
 };
 
-/** The recurrence of one pack over one tile; y is added to. */
-template <typename T>
+/** The recurrence of one pack over one piece of a tile; y is added to. What is fetched ahead goes on from piece to piece. */
+template <typename T, typename X>
 struct ForwardScan {
   const PackedParameters<T>& parameters;
   int64_t pack;
@@ -115,7 +117,7 @@ struct ForwardScan {
   int64_t b_stride;
   const T* c;
   int64_t c_stride;
-  Prefetch ahead;
+  Prefetch<X>& ahead;
 
   template <int kStates>
   __attribute__((noinline)) void run(int64_t first) const {
@@ -124,11 +126,12 @@ struct ForwardScan {
     Vec<T> h[kStates];
 #pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) h[n] = load(states_slab + n * kLanes);
-    Prefetch rows = ahead;
+    Prefetch<X> rows = ahead;
     const bool fetch = first == 0;
     advance_all<T, kStates>(*this, parameters.limits[pack * all_states + first], delta, steps, first, h, [&] {
       if (fetch) prefetch_step(rows);
     });
+    if (fetch) ahead = rows;
 #pragma GCC unroll 8
     for (int n = 0; n < kStates; ++n) store<T>(states_slab + n * kLanes, h[n]);
   }
@@ -171,96 +174,105 @@ struct ForwardScan {
   }
 };
 
-template <typename T, bool kSoftplus, bool kGate, bool kWhole>
-void forward_pack(const SelectiveScanForward<T>& f, int64_t batch, int64_t begin, int64_t end, int64_t p, const ForwardScratch<T>& s,
-                  const Prefetch& ahead) {
+template <typename T, typename X, bool kSoftplus, bool kGate, bool kWhole>
+void forward_pack(const SelectiveScanForward<T, X>& f, const Pieces& pieces, int64_t batch, int64_t begin, int64_t end, int64_t p,
+                  const ForwardScratch<T>& s, Prefetch<X>& ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const SelectiveScanInputs<T>& in = f.in;
+  const SelectiveScanInputs<T, X>& in = f.in;
+  const int64_t states = in.sizes.states;
   const PackChannels channels = s.parameters.channels[p];
-  ReadTile<T, kSoftplus, kWhole> read = {rows_at(in.u, batch, begin, channels.first),
-                                         rows_at(in.delta, batch, begin, channels.first),
-                                         channels.count,
-                                         load(s.parameters.skip + p * kLanes),
-                                         load(s.parameters.delta_bias + p * kLanes),
-                                         s.delta,
-                                         s.delta_u,
-                                         s.y};
+  const TileMatrices<T>& matrices = s.matrices;
+  T* const pack_states = s.states + p * states * kLanes;
+  ReadTile<T, X, kSoftplus, kWhole> read = {rows_at(in.u, batch, begin, channels.first),
+                                            rows_at(in.delta, batch, begin, channels.first),
+                                            channels.count,
+                                            load(s.parameters.skip + p * kLanes),
+                                            load(s.parameters.delta_bias + p * kLanes),
+                                            s.delta,
+                                            s.delta_u,
+                                            s.y};
   for_each_step(end - begin, read);
-  ForwardScan<T> scan = {
-      s.parameters,
-      p,
-      end - begin,
-      in.sizes.states,
-      s.states + p * in.sizes.states * kLanes,
-      s.delta,
-      s.delta_u,
-      s.y,
-      in.b.data + batch * in.b.batch_stride + begin * in.b.length_stride + channels.group * in.b.group_stride,
-      in.b.length_stride,
-      in.c.data + batch * in.c.batch_stride + begin * in.c.length_stride + channels.group * in.c.group_stride,
-      in.c.length_stride,
-      ahead};
-  for_each_slab(in.sizes.states, scan);
-  WriteTile<T, kGate, kWhole> write = {rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first), channels.count,
-                                       s.y};
+  for (int64_t q = pieces.first(); q < pieces.last(); ++q) {
+    const Piece piece = pieces[q];
+    const int64_t from = piece.begin - begin;
+    if (piece.starts()) pack_states_or_zeros(in.initial_state, piece.state, channels, states, pack_states);
+    const ForwardScan<T, X> scan = {s.parameters,
+                                    p,
+                                    piece.end - piece.begin,
+                                    states,
+                                    pack_states,
+                                    s.delta + from * kLanes,
+                                    s.delta_u + from * kLanes,
+                                    s.y + from * kLanes,
+                                    matrices.b + from * matrices.b_stride,
+                                    matrices.b_stride,
+                                    matrices.c + from * matrices.c_stride,
+                                    matrices.c_stride,
+                                    ahead};
+    if (scan.steps > 0) for_each_slab(states, scan);
+    if (piece.ends()) unpack_states(pack_states, piece.state, channels, states, f.final_state);
+  }
+  WriteTile<T, X, kGate, kWhole> write = {rows_at(in.z, batch, begin, channels.first), rows_at(f.out, batch, begin, channels.first),
+                                          channels.count, s.y};
   for_each_step(end - begin, write);
 }
 
-template <typename T>
-using ForwardPack = void (*)(const SelectiveScanForward<T>&, int64_t, int64_t, int64_t, int64_t, const ForwardScratch<T>&, const Prefetch&);
+template <typename T, typename X>
+using ForwardPack = void (*)(const SelectiveScanForward<T, X>&, const Pieces&, int64_t, int64_t, int64_t, int64_t, const ForwardScratch<T>&,
+                             Prefetch<X>&);
 
-template <typename T, bool kWhole>
-ForwardPack<T> forward_pack_for(const SelectiveScanInputs<T>& in) {
-  if (in.softplus) return in.z.data != nullptr ? forward_pack<T, true, true, kWhole> : forward_pack<T, true, false, kWhole>;
-  return in.z.data != nullptr ? forward_pack<T, false, true, kWhole> : forward_pack<T, false, false, kWhole>;
+template <typename T, typename X, bool kWhole>
+ForwardPack<T, X> forward_pack_for(const SelectiveScanInputs<T, X>& in) {
+  if (in.softplus) return in.z.data != nullptr ? forward_pack<T, X, true, true, kWhole> : forward_pack<T, X, true, false, kWhole>;
+  return in.z.data != nullptr ? forward_pack<T, X, false, true, kWhole> : forward_pack<T, X, false, false, kWhole>;
 }
 
 }  // namespace
 
-template <typename T>
-void selective_scan_forward(const SelectiveScanForward<T>& f, int64_t block_begin, int64_t block_end) {
+template <typename T, typename X>
+void selective_scan_forward(const SelectiveScanForward<T, X>& f, int64_t block_begin, int64_t block_end) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const SelectiveScanInputs<T>& in = f.in;
+  const SelectiveScanInputs<T, X>& in = f.in;
   const int64_t states = in.sizes.states;
   const int64_t length = in.sizes.length;
   const int64_t pack_states = states * kLanes;
   const SelectiveScanGeometry geometry = selective_scan_geometry(in.sizes, kLanes);
-  const ForwardPack<T> whole_pack = forward_pack_for<T, true>(in);
-  const ForwardPack<T> part_pack = forward_pack_for<T, false>(in);
+  const ForwardPack<T, X> whole_pack = forward_pack_for<T, X, true>(in);
+  const ForwardPack<T, X> part_pack = forward_pack_for<T, X, false>(in);
 
   ForwardScratch<T> s;
   const int64_t max_packs = max_packs_per_segment(geometry, kSegmentBytes / ((2 + kDecayDegree<T>) * static_cast<size_t>(pack_states) * sizeof(T)));
-  Arena measure = {nullptr, 0};
-  s.take(measure, max_packs, geometry.tile, states);
-  Arena arena = {static_cast<char*>(thread_scratch(measure.bytes)), 0};
-  s.take(arena, max_packs, geometry.tile, states);
+  take_scratch([&](Arena& arena) { s.take(arena, max_packs, geometry.tile, states); });
 
   for (int64_t block = block_begin; block < block_end;) {
     const Segment segment = next_segment(geometry, block, block_end, max_packs);
     block += segment.block_end - segment.block_begin;
+    const int64_t batch = segment.batch;
     const int64_t packs = segment.pack_end - segment.pack_begin;
     s.parameters.load_segment(in, geometry, segment);
-    pack_states_or_zeros(in.initial_state, segment.batch, s.parameters.channels, packs, states, s.states);
     for (int64_t tile = 0; tile < geometry.tiles; ++tile) {
       const int64_t begin = tile * geometry.tile;
       const int64_t end = begin + geometry.tile < length ? begin + geometry.tile : length;
-      if (f.checkpoints != nullptr) {
-        memcpy(f.checkpoints + ((segment.batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states, s.states,
+      const Pieces pieces(in.packed, length, batch, begin, end);
+      /* A tile that a sequence starts with starts from that sequence's initial state. */
+      if (f.checkpoints != nullptr && !pieces[pieces.first()].starts()) {
+        memcpy(f.checkpoints + ((batch * geometry.tiles + tile) * geometry.packs_per_batch + segment.pack_begin) * pack_states, s.states,
                static_cast<size_t>(packs * pack_states) * sizeof(T));
       }
-      const TileStart next = end < length ? TileStart{segment.batch, end} : TileStart{segment.batch + 1, 0};
-      const SequenceView<const T> streams[] = {in.u, in.delta, in.z, const_view(f.out)};
+      const TileStart next = end < length ? TileStart{batch, end} : TileStart{batch + 1, 0};
+      const SequenceView<const X> streams[] = {in.u, in.delta, in.z, const_view(f.out)};
       for (int64_t p = 0; p < packs; ++p) {
-        const bool whole = s.parameters.channels[p].count == kLanes;
-        (whole ? whole_pack : part_pack)(f, segment.batch, begin, end, p, s,
-                                         prefetch_share(streams, next.batch, next.t, p, packs, geometry.tile, s.parameters.channels[0].first));
+        const PackChannels& channels = s.parameters.channels[p];
+        if (p == 0 || channels.group != s.matrices.group) s.matrices.load(in, batch, begin, end, channels.group);
+        Prefetch<X> ahead = prefetch_share(streams, next.batch, next.t, p, packs, geometry.tile, s.parameters.channels[0].first);
+        (channels.count == kLanes ? whole_pack : part_pack)(f, pieces, batch, begin, end, p, s, ahead);
       }
     }
-    unpack_states(s.states, segment.batch, s.parameters.channels, packs, states, f.final_state);
   }
 }
 
-template void selective_scan_forward<float>(const SelectiveScanForward<float>&, int64_t, int64_t);
-template void selective_scan_forward<double>(const SelectiveScanForward<double>&, int64_t, int64_t);
+template void selective_scan_forward<float, float>(const SelectiveScanForward<float, float>&, int64_t, int64_t);
+template void selective_scan_forward<double, double>(const SelectiveScanForward<double, double>&, int64_t, int64_t);
+template void selective_scan_forward<float, BFloat16>(const SelectiveScanForward<float, BFloat16>&, int64_t, int64_t);
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

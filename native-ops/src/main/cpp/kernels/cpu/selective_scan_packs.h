@@ -11,9 +11,9 @@
 /* What the forward and backward selective scan kernels share; compiled once per instruction set (see simd.h). */
 
 #include "arena.h"
-#include "scratch.h"
 #include "selective_scan_decay.h"
 #include "selective_scan_geometry.h"
+#include "sequence_pieces.h"
 
 namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
@@ -97,31 +97,62 @@ static void unpack_columns(const T* from, int64_t row_stride, int count, int64_t
   }
 }
 
-/** States of `packs` packs of one batch, as [pack][state][lane]; zeros when they are not given. */
+/** One pack of entry `entry` of the states, as [state][lane]; zeros when they are not given. */
 template <typename T>
-static void pack_states_or_zeros(const BatchedMatrixView<const T>& from, int64_t batch, const PackChannels* channels, int64_t packs, int64_t states,
-                                 T* to) {
+static void pack_states_or_zeros(const BatchedMatrixView<const T>& from, int64_t entry, const PackChannels& channels, int64_t states, T* to) {
   constexpr int kLanes = Simd<T>::kLanes;
   if (from.data == nullptr) {
-    memset(to, 0, static_cast<size_t>(packs * states * kLanes) * sizeof(T));
-    return;
-  }
-  for (int64_t p = 0; p < packs; ++p) {
-    pack_columns(from.data + batch * from.batch_stride + channels[p].first * from.row_stride, from.row_stride, channels[p].count, states, T(1),
-                 to + p * states * kLanes);
+    memset(to, 0, static_cast<size_t>(states * kLanes) * sizeof(T));
+  } else {
+    pack_columns(from.data + entry * from.batch_stride + channels.first * from.row_stride, from.row_stride, channels.count, states, T(1), to);
   }
 }
 
 /** The inverse of pack_states_or_zeros(), when wanted. */
 template <typename T>
-static void unpack_states(const T* from, int64_t batch, const PackChannels* channels, int64_t packs, int64_t states, const BatchedMatrixView<T>& to) {
-  constexpr int kLanes = Simd<T>::kLanes;
+static void unpack_states(const T* from, int64_t entry, const PackChannels& channels, int64_t states, const BatchedMatrixView<T>& to) {
   if (to.data == nullptr) return;
-  for (int64_t p = 0; p < packs; ++p) {
-    unpack_columns(from + p * states * kLanes, to.row_stride, channels[p].count, states,
-                   to.data + batch * to.batch_stride + channels[p].first * to.row_stride);
-  }
+  unpack_columns(from, to.row_stride, channels.count, states, to.data + entry * to.batch_stride + channels.first * to.row_stride);
 }
+
+/** B and C of one group over one tile, in T: as they lie or, where they are stored in another type, a copy. */
+template <typename T>
+struct TileMatrices {
+  int64_t group;
+  const T* b;
+  int64_t b_stride;
+  const T* c;
+  int64_t c_stride;
+  T* b_copy;  // [time][state]
+  T* c_copy;
+
+  void take(Arena& arena, int64_t tile, int64_t states) {
+    b_copy = arena.take<T>(tile * states);
+    c_copy = arena.take<T>(tile * states);
+  }
+
+  template <typename X>
+  void load(const SelectiveScanInputs<T, X>& in, int64_t batch, int64_t begin, int64_t end, int64_t of_group) {
+    group = of_group;
+    load_one(in.b, batch, begin, end, in.sizes.states, b, b_stride, b_copy);
+    load_one(in.c, batch, begin, end, in.sizes.states, c, c_stride, c_copy);
+  }
+
+ private:
+  template <typename X>
+  void load_one(const GroupedSequenceView<const X>& view, int64_t batch, int64_t begin, int64_t end, int64_t states, const T*& rows, int64_t& stride,
+                T* copy) const {
+    const X* from = view.data + batch * view.batch_stride + begin * view.length_stride + group * view.group_stride;
+    if constexpr (kIsBFloat16<X>) {
+      for (int64_t t = 0; t < end - begin; ++t) convert_row(from + t * view.length_stride, states, copy + t * states);
+      rows = copy;
+      stride = states;
+    } else {
+      rows = from;
+      stride = view.length_stride;
+    }
+  }
+};
 
 /** One vector per pack of an optional (channels) array; zeros when it is not given. */
 template <typename T>
@@ -166,7 +197,8 @@ struct PackedParameters {
     loaded_end = -1;
   }
 
-  void load_segment(const SelectiveScanInputs<T>& in, const SelectiveScanGeometry& geometry, const Segment& segment) {
+  template <typename X>
+  void load_segment(const SelectiveScanInputs<T, X>& in, const SelectiveScanGeometry& geometry, const Segment& segment) {
     if (segment.pack_begin == loaded_begin && segment.pack_end == loaded_end) return;
     constexpr int kLanes = Simd<T>::kLanes;
     const int64_t packs = segment.pack_end - segment.pack_begin;
@@ -198,43 +230,47 @@ DJLMAMBA_INLINE Rows rows_at(SequenceView<T> view, int64_t batch, int64_t t, int
   return {reinterpret_cast<uintptr_t>(view.data) + static_cast<uintptr_t>(offset) * sizeof(T), static_cast<uintptr_t>(view.length_stride) * sizeof(T)};
 }
 
+constexpr int kPrefetchStreams = 4;
+
 /**
  * The rows of the next tile, which the scans of this tile's packs fetch step by step into the second-level cache. They go along the rows: from pack to
  * pack the rows of a tile are read across, in strides too long for the processor to foresee.
  */
+template <typename X>
 struct Prefetch {
-  static constexpr int kStreams = 4;
-  Rows rows[kStreams];  // step: from the end of a row to the start of the next
+  static constexpr uintptr_t kColumnBytes = Simd<X>::kLanes * sizeof(X);
+  Rows rows[kPrefetchStreams];  // step: from the end of a row to the start of the next
   int64_t column;
   int64_t columns;
 };
 
 /** The share of the next tile, which starts at `t`, that is fetched while pack p of this tile is scanned. Views that are null are passed over. */
-template <typename T>
-DJLMAMBA_INLINE Prefetch prefetch_share(const SequenceView<const T> (&views)[Prefetch::kStreams], int64_t batch, int64_t t, int64_t p, int64_t packs,
-                                        int64_t tile, int64_t first_channel) {
-  Prefetch share;
+template <typename X>
+DJLMAMBA_INLINE Prefetch<X> prefetch_share(const SequenceView<const X> (&views)[kPrefetchStreams], int64_t batch, int64_t t, int64_t p, int64_t packs,
+                                           int64_t tile, int64_t first_channel) {
+  Prefetch<X> share;
   const int64_t row = p * tile / packs;
   share.column = p * tile - row * packs;
   share.columns = packs;
-  for (int i = 0; i < Prefetch::kStreams; ++i) {
-    const SequenceView<const T>& view = views[i].data == nullptr ? views[0] : views[i];
+  for (int i = 0; i < kPrefetchStreams; ++i) {
+    const SequenceView<const X>& view = views[i].data == nullptr ? views[0] : views[i];
     share.rows[i] = rows_at(view, batch, t + row, first_channel);
-    share.rows[i].next += static_cast<uintptr_t>(share.column) * DJLMAMBA_VECTOR_BYTES;
-    share.rows[i].step -= static_cast<uintptr_t>(packs) * DJLMAMBA_VECTOR_BYTES;
+    share.rows[i].next += static_cast<uintptr_t>(share.column) * Prefetch<X>::kColumnBytes;
+    share.rows[i].step -= static_cast<uintptr_t>(packs) * Prefetch<X>::kColumnBytes;
   }
   return share;
 }
 
-DJLMAMBA_INLINE void prefetch_step(Prefetch& p) {
+template <typename X>
+DJLMAMBA_INLINE void prefetch_step(Prefetch<X>& p) {
 #pragma GCC unroll 4
-  for (int i = 0; i < Prefetch::kStreams; ++i) {
+  for (int i = 0; i < kPrefetchStreams; ++i) {
     __builtin_prefetch(reinterpret_cast<const void*>(p.rows[i].next), 0, 2);
-    p.rows[i].next += DJLMAMBA_VECTOR_BYTES;
+    p.rows[i].next += Prefetch<X>::kColumnBytes;
   }
   if (++p.column == p.columns) {
     p.column = 0;
-    for (int i = 0; i < Prefetch::kStreams; ++i) p.rows[i].next += p.rows[i].step;
+    for (int i = 0; i < kPrefetchStreams; ++i) p.rows[i].next += p.rows[i].step;
   }
 }
 

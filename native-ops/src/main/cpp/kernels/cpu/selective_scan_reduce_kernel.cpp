@@ -13,17 +13,17 @@ namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
 namespace {
 
-/** Sums `count` vectors that are `stride` elements apart, in order. */
+/** Sums `count` vectors that are `stride` elements apart, in order; of each the first `lanes` elements. */
 template <typename T>
-DJLMAMBA_INLINE Vec<T> sum_strided(const T* from, int64_t stride, int64_t count) {
+DJLMAMBA_INLINE Vec<T> sum_strided(const T* from, int64_t stride, int64_t count, int lanes = Simd<T>::kLanes) {
   Vec<T> sum = {};
-  for (int64_t i = 0; i < count; ++i) sum = sum + load_unaligned(from + i * stride);
+  for (int64_t i = 0; i < count; ++i) sum = sum + load_first(from + i * stride, lanes);
   return sum;
 }
 
 /** Sums the gradients of A, skip and delta_bias of one pack over the batches. */
-template <typename T>
-void reduce_pack(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t pack, T* scratch) {
+template <typename T, typename X>
+void reduce_pack(const SelectiveScanBackward<T, X>& f, const SelectiveScanGeometry& geometry, int64_t pack, T* scratch) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t states = f.in.sizes.states;
   const int64_t batches = f.in.sizes.batch;
@@ -45,9 +45,9 @@ void reduce_pack(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry&
 }
 
 /** Sums the rows [begin, end) of the gradient of B or C over the blocks of each group. */
-template <typename T>
-void reduce_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry& geometry, int64_t batch, int64_t begin, int64_t end,
-                 int64_t workspace_offset, const GroupedSequenceView<T>& gradient) {
+template <typename T, typename X>
+void reduce_rows(const SelectiveScanBackward<T, X>& f, const SelectiveScanGeometry& geometry, int64_t batch, int64_t begin, int64_t end,
+                 int64_t workspace_offset, const GroupedSequenceView<X>& gradient) {
   if (gradient.data == nullptr) return;
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t states = f.in.sizes.states;
@@ -56,13 +56,10 @@ void reduce_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry&
     const int64_t first_block = batch * geometry.blocks_per_batch + group * geometry.blocks_per_group;
     for (int64_t t = begin; t < end; ++t) {
       const T* from = f.workspace + workspace_offset + first_block * block_stride + t * states;
-      T* to = gradient.data + batch * gradient.batch_stride + t * gradient.length_stride + group * gradient.group_stride;
-      int64_t n = 0;
-      for (; n + kLanes <= states; n += kLanes) store_unaligned<T>(to + n, sum_strided(from + n, block_stride, geometry.blocks_per_group));
-      for (; n < states; ++n) {
-        T sum = 0;
-        for (int64_t i = 0; i < geometry.blocks_per_group; ++i) sum += from[n + i * block_stride];
-        to[n] = sum;
+      X* to = gradient.data + batch * gradient.batch_stride + t * gradient.length_stride + group * gradient.group_stride;
+      for (int64_t n = 0; n < states; n += kLanes) {
+        const int lanes = states - n < kLanes ? static_cast<int>(states - n) : kLanes;
+        store_first<X>(to + n, sum_strided(from + n, block_stride, geometry.blocks_per_group, lanes), lanes);
       }
     }
   }
@@ -70,8 +67,8 @@ void reduce_rows(const SelectiveScanBackward<T>& f, const SelectiveScanGeometry&
 
 }  // namespace
 
-template <typename T>
-void selective_scan_backward_reduce(const SelectiveScanBackward<T>& f, int64_t block_begin, int64_t block_end) {
+template <typename T, typename X>
+void selective_scan_backward_reduce(const SelectiveScanBackward<T, X>& f, int64_t block_begin, int64_t block_end) {
   constexpr int kLanes = Simd<T>::kLanes;
   const SelectiveScanSizes& sizes = f.in.sizes;
   const SelectiveScanGeometry geometry = selective_scan_geometry(sizes, kLanes);
@@ -90,7 +87,8 @@ void selective_scan_backward_reduce(const SelectiveScanBackward<T>& f, int64_t b
   }
 }
 
-template void selective_scan_backward_reduce<float>(const SelectiveScanBackward<float>&, int64_t, int64_t);
-template void selective_scan_backward_reduce<double>(const SelectiveScanBackward<double>&, int64_t, int64_t);
+template void selective_scan_backward_reduce<float, float>(const SelectiveScanBackward<float, float>&, int64_t, int64_t);
+template void selective_scan_backward_reduce<double, double>(const SelectiveScanBackward<double, double>&, int64_t, int64_t);
+template void selective_scan_backward_reduce<float, BFloat16>(const SelectiveScanBackward<float, BFloat16>&, int64_t, int64_t);
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

@@ -180,6 +180,16 @@ DJLMAMBA_INLINE void store_lanes(T* p, Vec<T> v, int count) {
   kWhole ? store_unaligned<T>(p, v) : store_first<T>(p, v, count);
 }
 
+/** to[i] = from[i], which may be of another type. */
+template <typename From, typename To>
+DJLMAMBA_INLINE void convert_row(const From* from, int64_t count, To* to) {
+  constexpr int kLanes = Simd<From>::kLanes;
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const int lanes = count - i < kLanes ? static_cast<int>(count - i) : kLanes;
+    store_first<To>(to + i, load_first(from + i, lanes), lanes);
+  }
+}
+
 /* a * b + c in one instruction where there is one. */
 
 DJLMAMBA_INLINE VecF fmadd(VecF a, VecF b, VecF c) {

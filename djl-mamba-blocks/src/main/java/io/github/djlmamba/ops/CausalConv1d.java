@@ -12,6 +12,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
+import java.util.List;
 import org.apiguardian.api.API;
 
 /**
@@ -23,9 +24,11 @@ import org.apiguardian.api.API;
  * </pre>
  *
  * <p>Shapes: x and the output (B, L, D); weight (D, W) with W at least 1; bias (D); states (B, W -
- * 1, D), the W - 1 inputs before the next one, the oldest first. The last axis of each should be
- * contiguous; others may have any stride. Both results are differentiable in every input. With L =
- * 0 the output is empty and the final state is the initial one.
+ * 1, D), or (B, S, W - 1, D) with packed sequences: the W - 1 inputs before the next one, the
+ * oldest first. The last axis of each should be contiguous; others may have any stride. Beside
+ * bfloat16 x, which the output is like, all others are float32, as is what is computed. Both
+ * results are differentiable in every input. With L = 0 the output is empty and the final state is
+ * the initial one.
  *
  * <p>Immutable and thread safe; the arrays it names are not copied.
  */
@@ -37,6 +40,7 @@ public final class CausalConv1d {
     private NDArray bias;
     private boolean silu;
     private NDArray initialState;
+    private PackedSequences sequences;
 
     private CausalConv1d(NDArray x, NDArray weight) {
         this.x = x;
@@ -44,10 +48,16 @@ public final class CausalConv1d {
     }
 
     private CausalConv1d copy() {
-        CausalConv1d copy = new CausalConv1d(x, weight);
+        return over(x, initialState, sequences);
+    }
+
+    /** The same op over another sequence, from another state. */
+    private CausalConv1d over(NDArray newX, NDArray newInitialState, PackedSequences newSequences) {
+        CausalConv1d copy = new CausalConv1d(newX, weight);
         copy.bias = bias;
         copy.silu = silu;
-        copy.initialState = initialState;
+        copy.initialState = newInitialState;
+        copy.sequences = newSequences;
         return copy;
     }
 
@@ -89,12 +99,25 @@ public final class CausalConv1d {
     /**
      * Starts after earlier inputs other than zero.
      *
-     * @param newInitialState the W - 1 inputs before x, of shape (B, W - 1, D); null for zeros
+     * @param newInitialState the W - 1 inputs before x, of shape (B, W - 1, D) or, with packed
+     *     sequences, (B, S, W - 1, D); null for zeros
      * @return a copy of the op with it
      */
     public CausalConv1d withInitialState(NDArray newInitialState) {
         CausalConv1d copy = copy();
         copy.initialState = newInitialState;
+        return copy;
+    }
+
+    /**
+     * Treats each of the sequences packed into the rows as one by itself.
+     *
+     * @param newSequences the sequences that fill (B, L); null for one a row
+     * @return a copy of the op with them
+     */
+    public CausalConv1d withSequences(PackedSequences newSequences) {
+        CausalConv1d copy = copy();
+        copy.sequences = newSequences;
         return copy;
     }
 
@@ -137,10 +160,19 @@ public final class CausalConv1d {
     /**
      * Returns the inputs before x.
      *
-     * @return the state, of shape (B, W - 1, D), or null for zeros
+     * @return the state, of shape (B, W - 1, D) or (B, S, W - 1, D), or null for zeros
      */
     public NDArray initialState() {
         return initialState;
+    }
+
+    /**
+     * Returns where packed sequences lie.
+     *
+     * @return the sequences, or null for one a row
+     */
+    public PackedSequences sequences() {
+        return sequences;
     }
 
     /**
@@ -162,16 +194,16 @@ public final class CausalConv1d {
      * @throws IllegalStateException if an array is closed
      */
     public void check() {
-        ArgumentCheck check = new ArgumentCheck("causal conv1d");
+        ArgumentCheck check = new ArgumentCheck("causal conv1d", true);
         check.array("x", x);
         check.axes("x", x, "(B, L, D)", 3);
         long batch = x.getShape().get(0);
         long length = x.getShape().get(1);
         long channels = x.getShape().get(2);
-        check.array("weight", weight);
+        check.parameter("weight", weight);
         check.axes("weight", weight, "(D, W)", 2);
         long width = weight.getShape().get(1);
-        check.array("weight", weight, "(D, W), with D as in x", channels, width);
+        check.parameter("weight", weight, "(D, W), with D as in x", channels, width);
         if (channels == 0 || width == 0) {
             throw check.failure(
                     "weight",
@@ -180,37 +212,58 @@ public final class CausalConv1d {
                             + "; expected at least one channel and one tap");
         }
         if (bias != null) {
-            check.array("bias", bias, "(D)", channels);
+            check.parameter("bias", bias, "(D)", channels);
         }
+        if (sequences != null) {
+            check.packed(sequences, batch, length);
+        }
+        long[] state = stateShape().getShape();
         if (initialState != null) {
-            check.array("initialState", initialState, "(B, W - 1, D)", batch, width - 1, channels);
+            check.parameter(
+                    "initialState",
+                    initialState,
+                    sequences == null ? "(B, W - 1, D)" : "(B, S, W - 1, D)",
+                    state);
         }
         check.elements("the output", batch, length, channels);
-        check.elements("the final state", batch, width - 1, channels);
+        check.elements("the final state", state);
     }
 
     /**
-     * Computes the op tap by tap by NDArray operations.
+     * Computes the op tap by tap by NDArray operations, one packed sequence after the other.
      *
      * @return the output and the final state, in x's manager
      */
     public Result naive() {
-        NDList results = NaiveForm.compute(x.getManager(), this::outputAndFinalState);
+        NDList results =
+                NaiveForm.compute(
+                        x,
+                        x.getManager(),
+                        1,
+                        wide -> over(wide.apply(x), initialState, sequences).outputAndFinalState());
         return new Result(results.get(0), results.get(1));
     }
 
+    private Shape stateShape() {
+        return PackedForm.stateShape(
+                sequences, x.getShape().get(0), weight.getShape().get(1) - 1, x.getShape().get(2));
+    }
+
     private NDList outputAndFinalState() {
-        Shape shape = x.getShape();
-        long batch = shape.get(0);
-        long length = shape.get(1);
-        long channels = shape.get(2);
+        if (sequences != null) {
+            return PackedForm.compute(
+                    sequences,
+                    List.of(x),
+                    initialState,
+                    (own, state) -> over(own.get(0), state, null).outputAndFinalState());
+        }
+        long length = x.getShape().get(1);
         long width = weight.getShape().get(1);
         NDArray before =
                 initialState != null
                         ? initialState
-                        : x.getManager()
-                                .zeros(new Shape(batch, width - 1, channels), x.getDataType());
-        if (batch == 0) {
+                        : x.getManager().zeros(stateShape(), x.getDataType());
+        if (x.getShape().get(0) == 0) {
             return new NDList(x.add(0), before.add(0));
         }
         NDArray extended = width == 1 ? x : before.concat(x, 1);
@@ -235,7 +288,8 @@ public final class CausalConv1d {
      * What a convolution gives.
      *
      * @param output the output, of shape (B, L, D)
-     * @param finalState the last W - 1 inputs, of shape (B, W - 1, D)
+     * @param finalState the last W - 1 inputs, of shape (B, W - 1, D) or, with packed sequences,
+     *     those of each, (B, S, W - 1, D)
      */
     public record Result(NDArray output, NDArray finalState) {}
 }

@@ -9,6 +9,7 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import org.apiguardian.api.API;
 
@@ -28,13 +29,18 @@ public final class Scalars {
     /**
      * Returns a number as an array without axes.
      *
-     * @param like an array whose manager, device and type the result shares
+     * @param like an array whose manager, device and type the result shares; beside a bfloat16 one
+     *     it is float32, which leaves the results of operations with it bfloat16
      * @param value the number
      * @return the array
      */
     public static NDArray like(NDArray like, double value) {
+        DataType type = like.getDataType();
         return like.getManager()
-                .ones(new Shape(), like.getDataType(), like.getDevice())
+                .ones(
+                        new Shape(),
+                        type == DataType.UNKNOWN ? DataType.FLOAT32 : type,
+                        like.getDevice())
                 .muli(value);
     }
 }

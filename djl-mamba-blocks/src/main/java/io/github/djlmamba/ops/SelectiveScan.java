@@ -9,10 +9,10 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
+import java.util.Arrays;
 import org.apiguardian.api.API;
 
 /**
@@ -27,10 +27,11 @@ import org.apiguardian.api.API;
  * </pre>
  *
  * <p>Shapes: u, delta, z and the output (B, L, D); A (D, N); B and C (B, L, N), or (B, L, G, N)
- * with channel d in group d / (D / G); D and deltaBias (D); states (B, D, N). The last axis of each
- * should be contiguous; others may have any stride. float64 arrays are computed in double
- * throughout. Both results are differentiable in every input. With L = 0 the output is empty and
- * the final state is the initial one.
+ * with channel d in group d / (D / G); D and deltaBias (D); states (B, D, N), or (B, S, D, N) with
+ * packed sequences. The last axis of each should be contiguous; others may have any stride. float64
+ * arrays are computed in double throughout; beside bfloat16 u, delta, B, C and z, which the output
+ * is like, all others are float32, as is what is computed. Both results are differentiable in every
+ * input. With L = 0 the output is empty and the final state is the initial one.
  *
  * <p>Immutable and thread safe; the arrays it names are not copied.
  */
@@ -47,6 +48,7 @@ public final class SelectiveScan {
     private NDArray deltaBias;
     private boolean deltaSoftplus;
     private NDArray initialState;
+    private PackedSequences sequences;
 
     private SelectiveScan(NDArray u, NDArray delta, NDArray a, NDArray b, NDArray c) {
         this.u = u;
@@ -57,12 +59,25 @@ public final class SelectiveScan {
     }
 
     private SelectiveScan copy() {
-        SelectiveScan copy = new SelectiveScan(u, delta, a, b, c);
+        return over(u, delta, b, c, gate, initialState, sequences);
+    }
+
+    /** The same op over other tokens, from another state. */
+    private SelectiveScan over(
+            NDArray newU,
+            NDArray newDelta,
+            NDArray newB,
+            NDArray newC,
+            NDArray newGate,
+            NDArray newInitialState,
+            PackedSequences newSequences) {
+        SelectiveScan copy = new SelectiveScan(newU, newDelta, a, newB, newC);
         copy.skip = skip;
-        copy.gate = gate;
+        copy.gate = newGate;
         copy.deltaBias = deltaBias;
         copy.deltaSoftplus = deltaSoftplus;
-        copy.initialState = initialState;
+        copy.initialState = newInitialState;
+        copy.sequences = newSequences;
         return copy;
     }
 
@@ -131,12 +146,25 @@ public final class SelectiveScan {
     /**
      * Starts from a state other than zero.
      *
-     * @param newInitialState the state before the first step, of shape (B, D, N); null for zero
+     * @param newInitialState the state before the first step, of shape (B, D, N) or, with packed
+     *     sequences, (B, S, D, N); null for zero
      * @return a copy of the op with it
      */
     public SelectiveScan withInitialState(NDArray newInitialState) {
         SelectiveScan copy = copy();
         copy.initialState = newInitialState;
+        return copy;
+    }
+
+    /**
+     * Treats each of the sequences packed into the rows as one by itself.
+     *
+     * @param newSequences the sequences that fill (B, L); null for one a row
+     * @return a copy of the op with them
+     */
+    public SelectiveScan withSequences(PackedSequences newSequences) {
+        SelectiveScan copy = copy();
+        copy.sequences = newSequences;
         return copy;
     }
 
@@ -224,10 +252,19 @@ public final class SelectiveScan {
     /**
      * Returns the state before the first step.
      *
-     * @return the state, of shape (B, D, N), or null for zero
+     * @return the state, of shape (B, D, N) or (B, S, D, N), or null for zero
      */
     public NDArray initialState() {
         return initialState;
+    }
+
+    /**
+     * Returns where packed sequences lie.
+     *
+     * @return the sequences, or null for one a row
+     */
+    public PackedSequences sequences() {
+        return sequences;
     }
 
     /**
@@ -249,17 +286,17 @@ public final class SelectiveScan {
      * @throws IllegalStateException if an array is closed
      */
     public void check() {
-        ArgumentCheck check = new ArgumentCheck("selective scan");
+        ArgumentCheck check = new ArgumentCheck("selective scan", true);
         check.array("u", u);
         check.axes("u", u, "(B, L, D)", 3);
         long batch = u.getShape().get(0);
         long length = u.getShape().get(1);
         long channels = u.getShape().get(2);
         check.array("delta", delta, "(B, L, D), as u", batch, length, channels);
-        check.array("a", a);
+        check.parameter("a", a);
         check.axes("a", a, "(D, N)", 2);
         long states = a.getShape().get(1);
-        check.array("a", a, "(D, N), with D as in u", channels, states);
+        check.parameter("a", a, "(D, N), with D as in u", channels, states);
         if (channels == 0 || states == 0) {
             throw check.failure(
                     "u or a",
@@ -285,46 +322,84 @@ public final class SelectiveScan {
             check.array("c", c, "(B, L, N), as b", batch, length, states);
         }
         if (skip != null) {
-            check.array("skip", skip, "(D)", channels);
+            check.parameter("skip", skip, "(D)", channels);
         }
         if (gate != null) {
             check.array("gate", gate, "(B, L, D), as u", batch, length, channels);
         }
         if (deltaBias != null) {
-            check.array("deltaBias", deltaBias, "(D)", channels);
+            check.parameter("deltaBias", deltaBias, "(D)", channels);
         }
+        if (sequences != null) {
+            check.packed(sequences, batch, length);
+        }
+        long[] state = stateShape().getShape();
         if (initialState != null) {
-            check.array("initialState", initialState, "(B, D, N)", batch, channels, states);
+            check.parameter(
+                    "initialState",
+                    initialState,
+                    sequences == null ? "(B, D, N)" : "(B, S, D, N)",
+                    state);
         }
         check.elements("the scan", batch, length, channels, states);
-        check.elements("the final state", batch, channels, states);
+        check.elements("the final state", state);
     }
 
     /**
-     * Computes the op step by step by NDArray operations. It holds all states at once: (B, L, D, N)
-     * in memory.
+     * Computes the op step by step by NDArray operations, one packed sequence after the other. It
+     * holds all states at once: (B, L, D, N) in memory.
      *
      * @return the output and the final state, in u's manager
      */
     public Result naive() {
-        NDList results = NaiveForm.compute(u.getManager(), this::outputAndFinalState);
+        NDList results =
+                NaiveForm.compute(
+                        u,
+                        u.getManager(),
+                        1,
+                        wide ->
+                                over(
+                                                wide.apply(u),
+                                                wide.apply(delta),
+                                                wide.apply(b),
+                                                wide.apply(c),
+                                                wide.apply(gate),
+                                                initialState,
+                                                sequences)
+                                        .outputAndFinalState());
         return new Result(results.get(0), results.get(1));
     }
 
+    private Shape stateShape() {
+        return PackedForm.stateShape(
+                sequences, u.getShape().get(0), u.getShape().get(2), a.getShape().get(1));
+    }
+
     private NDList outputAndFinalState() {
-        Shape shape = u.getShape();
-        long batch = shape.get(0);
-        long length = shape.get(1);
-        long channels = shape.get(2);
-        if (length == 0 || batch == 0) {
+        long length = u.getShape().get(1);
+        long channels = u.getShape().get(2);
+        if (u.getShape().size() == 0) {
             NDArray state =
                     initialState != null
                             ? initialState.add(0)
-                            : u.getManager()
-                                    .zeros(
-                                            new Shape(batch, channels, a.getShape().get(1)),
-                                            u.getDataType());
+                            : u.getManager().zeros(stateShape(), u.getDataType());
             return new NDList(u.add(0), state);
+        }
+        if (sequences != null) {
+            return PackedForm.compute(
+                    sequences,
+                    Arrays.asList(u, delta, b, c, gate),
+                    initialState,
+                    (own, state) ->
+                            over(
+                                            own.get(0),
+                                            own.get(1),
+                                            own.get(2),
+                                            own.get(3),
+                                            own.get(4),
+                                            state,
+                                            null)
+                                    .outputAndFinalState());
         }
         NDArray step = deltaBias == null ? delta : delta.add(deltaBias);
         if (deltaSoftplus) {
@@ -342,8 +417,7 @@ public final class SelectiveScan {
             state = state == null ? input : decays.get(t).mul(state).add(input);
             history.add(state);
         }
-        // DJL cuts the graph of an array concatenated with nothing.
-        NDArray states = length == 1 ? state : NDArrays.concat(history, 1);
+        NDArray states = PackedForm.concat(history, 1);
         NDArray output = states.mul(perChannel(c, channels)).sum(new int[] {3});
         if (skip != null) {
             output = output.add(u.mul(skip));
@@ -370,7 +444,8 @@ public final class SelectiveScan {
      * What a scan gives.
      *
      * @param output the output, of shape (B, L, D)
-     * @param finalState the state after the last step, of shape (B, D, N)
+     * @param finalState the state after the last step, of shape (B, D, N) or, with packed
+     *     sequences, that of each, (B, S, D, N)
      */
     public record Result(NDArray output, NDArray finalState) {}
 }

@@ -120,6 +120,70 @@ public abstract class CausalConv1dContract {
     }
 
     @Test
+    void packedSequencesGiveWhatEachGivesByItself() {
+        for (PackedSequences packed : Packings.AWKWARD) {
+            for (int width : WIDTHS) {
+                for (Set<Option> options : EVERY) {
+                    Size size = new Size((int) packed.batch(), (int) packed.length(), 5, width);
+                    ConvCase convolution = new ConvCase(size, options, Layout.SLICED, packed);
+                    SequenceChecks.oneByOne(
+                            provider(),
+                            convolution,
+                            packed,
+                            arrays -> convolution.single(provider(), arrays));
+                }
+            }
+        }
+    }
+
+    @Test
+    void manyPackedSequences() {
+        PackedSequences packed = Packings.many(Effort.of(300, 40));
+        for (int width : new int[] {4, 6}) {
+            for (Set<Option> options : List.of(ALL, EnumSet.noneOf(Option.class))) {
+                Size size = new Size(1, (int) packed.length(), 18, width);
+                ConvCase convolution = new ConvCase(size, options, Layout.CONTIGUOUS, packed);
+                OpChecks.forward(provider(), convolution, DataType.FLOAT32, FLOAT);
+                OpChecks.gradients(
+                        provider(), convolution, DataType.FLOAT64, name -> OpChecks.DOUBLE);
+                OpChecks.gradients(
+                        provider(), convolution, DataType.FLOAT32, CausalConv1dContract::single);
+            }
+        }
+    }
+
+    @Test
+    void packedSequencesWithoutTokens() {
+        for (int width : WIDTHS) {
+            ConvCase convolution =
+                    new ConvCase(new Size(2, 0, 3, width), ALL, Layout.CONTIGUOUS, Packings.EMPTY);
+            OpChecks.forward(provider(), convolution, DataType.FLOAT64, OpChecks.DOUBLE);
+            OpChecks.gradientsAsNaive(provider(), convolution);
+        }
+    }
+
+    @Test
+    void valuesAndGradientsInBfloat16() {
+        Bfloat16Checks.assumeAvailable();
+        int turn = 0;
+        for (int length : new int[] {0, 1, 2, 7, 50, 130}) {
+            for (int width : WIDTHS) {
+                for (Set<Option> options : EVERY) {
+                    Layout layout = Layout.values()[turn++ % Layout.values().length];
+                    Size size = new Size(2, length, turn % 2 == 0 ? 18 : 33, width);
+                    Bfloat16Checks.valuesAndGradients(
+                            provider(), new ConvCase(size, options, layout));
+                }
+            }
+        }
+        for (PackedSequences packed : Packings.AWKWARD) {
+            Size size = new Size((int) packed.batch(), (int) packed.length(), 18, 4);
+            Bfloat16Checks.valuesAndGradients(
+                    provider(), new ConvCase(size, ALL, Layout.CONTIGUOUS, packed));
+        }
+    }
+
+    @Test
     void repeatsToTheBit() {
         for (DataType type : List.of(DataType.FLOAT32, DataType.FLOAT64)) {
             for (Size size : List.of(new Size(2, 300, 96, 4), new Size(3, 130, 33, 7))) {
@@ -197,6 +261,14 @@ public abstract class CausalConv1dContract {
                         500);
             }
         }
+        OpChecks.keepsManagersFlat(
+                provider(),
+                new ConvCase(
+                        new Size(1, 5, 6, 4),
+                        ALL,
+                        Layout.CONTIGUOUS,
+                        PackedSequences.ofLengths(2, 0, 3)),
+                500);
     }
 
     /**

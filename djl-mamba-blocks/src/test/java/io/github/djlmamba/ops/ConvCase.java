@@ -11,6 +11,7 @@ package io.github.djlmamba.ops;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -41,12 +42,19 @@ public final class ConvCase extends OpCase {
     private final Size size;
     private final Set<Option> options;
     private final Layout layout;
+    private final PackedSequences sequences;
 
-    /** Draws the inputs. */
+    /** Draws the inputs of one sequence a row. */
     public ConvCase(Size size, Set<Option> options, Layout layout) {
+        this(size, options, layout, null);
+    }
+
+    /** Draws the inputs, with the sequences packed into the rows. */
+    public ConvCase(Size size, Set<Option> options, Layout layout, PackedSequences sequences) {
         this.size = size;
         this.options = options;
         this.layout = layout;
+        this.sequences = sequences;
         Random random = new Random(toString().hashCode());
         put("x", shapes().get(0), random);
         put("weight", new Shape(size.channels(), size.width()), random);
@@ -82,12 +90,13 @@ public final class ConvCase extends OpCase {
         return size;
     }
 
-    /** The op over some arrays. */
+    /** The op over some arrays, of which there may be fewer steps than in the case. */
     public CausalConv1d convolution(Map<String, NDArray> arrays) {
         return CausalConv1d.of(arrays.get("x"), arrays.get("weight"))
                 .withBias(arrays.get("bias"))
                 .withSilu(options.contains(Option.SILU))
-                .withInitialState(arrays.get("initialState"));
+                .withInitialState(arrays.get("initialState"))
+                .withSequences(sequences);
     }
 
     @Override
@@ -99,12 +108,20 @@ public final class ConvCase extends OpCase {
     public List<Shape> shapes() {
         return List.of(
                 new Shape(size.batch(), size.length(), size.channels()),
-                new Shape(size.batch(), size.width() - 1, size.channels()));
+                PackedForm.stateShape(sequences, size.batch(), size.width() - 1, size.channels()));
     }
 
     @Override
     public List<NDArray> run(OpsProvider provider, Map<String, NDArray> arrays) {
-        CausalConv1d convolution = convolution(arrays);
+        return run(provider, convolution(arrays));
+    }
+
+    /** Runs the op with one sequence a row, whatever the case packs. */
+    public List<NDArray> single(OpsProvider provider, Map<String, NDArray> arrays) {
+        return run(provider, convolution(arrays).withSequences(null));
+    }
+
+    private static List<NDArray> run(OpsProvider provider, CausalConv1d convolution) {
         convolution.check();
         CausalConv1d.Result result = provider.causalConv1d(convolution);
         return List.of(result.output(), result.finalState());
@@ -119,20 +136,20 @@ public final class ConvCase extends OpCase {
     @Override
     public List<double[]> forward(Map<String, double[]> values) {
         double[] output = new double[size.batch() * size.length() * size.channels()];
-        double[] state = new double[size.batch() * (size.width() - 1) * size.channels()];
-        for (int i = 0; i < size.batch(); i++) {
-            for (int t = 0; t < size.length(); t++) {
+        double[] state = new double[(int) shapes().get(1).size()];
+        int rows = size.width() - 1;
+        for (Sequence sequence : all()) {
+            for (int t = sequence.begin(); t < sequence.end(); t++) {
                 for (int k = 0; k < size.channels(); k++) {
-                    double y = linear(values, i, t, k);
-                    output[(i * size.length() + t) * size.channels() + k] =
+                    double y = linear(values, sequence, t, k);
+                    output[step(sequence, t, k)] =
                             options.contains(Option.SILU) ? ScanLoop.silu(y) : y;
                 }
             }
-            for (int s = 0; s < size.width() - 1; s++) {
-                int t = size.length() - (size.width() - 1) + s;
+            for (int j = 0; j < rows; j++) {
                 for (int k = 0; k < size.channels(); k++) {
-                    state[(i * (size.width() - 1) + s) * size.channels() + k] =
-                            input(values, i, t, k);
+                    state[(sequence.number() * rows + j) * size.channels() + k] =
+                            input(values, sequence, sequence.end() - rows + j, k);
                 }
             }
         }
@@ -144,74 +161,92 @@ public final class ConvCase extends OpCase {
         Map<String, double[]> values = values();
         Map<String, double[]> gradients = new LinkedHashMap<>();
         values.forEach((name, of) -> gradients.put(name, new double[of.length]));
-        double[] weight = values.get("weight");
-        double[] ofWeight = gradients.get("weight");
-        for (int i = 0; i < size.batch(); i++) {
-            for (int t = 0; t < size.length(); t++) {
-                for (int k = 0; k < size.channels(); k++) {
-                    double g = cotangents.get(0)[(i * size.length() + t) * size.channels() + k];
+        int rows = size.width() - 1;
+        for (Sequence sequence : all()) {
+            for (int k = 0; k < size.channels(); k++) {
+                for (int t = sequence.begin(); t < sequence.end(); t++) {
+                    double g = cotangents.get(0)[step(sequence, t, k)];
                     if (options.contains(Option.SILU)) {
-                        g *= ScanLoop.siluSlope(linear(values, i, t, k));
+                        g *= ScanLoop.siluSlope(linear(values, sequence, t, k));
                     }
                     if (options.contains(Option.BIAS)) {
                         gradients.get("bias")[k] += g;
                     }
                     for (int j = 0; j < size.width(); j++) {
-                        int from = t - size.width() + 1 + j;
+                        int from = t - rows + j;
                         int tap = k * size.width() + j;
-                        ofWeight[tap] += g * input(values, i, from, k);
-                        add(gradients, i, from, k, g * weight[tap]);
+                        gradients.get("weight")[tap] += g * input(values, sequence, from, k);
+                        add(gradients, sequence, from, k, g * values.get("weight")[tap]);
                     }
                 }
-            }
-            for (int s = 0; s < size.width() - 1; s++) {
-                for (int k = 0; k < size.channels(); k++) {
-                    int at = (i * (size.width() - 1) + s) * size.channels() + k;
-                    add(
-                            gradients,
-                            i,
-                            size.length() - (size.width() - 1) + s,
-                            k,
-                            cotangents.get(1)[at]);
+                for (int j = 0; j < rows; j++) {
+                    int at = (sequence.number() * rows + j) * size.channels() + k;
+                    add(gradients, sequence, sequence.end() - rows + j, k, cotangents.get(1)[at]);
                 }
             }
         }
         return gradients;
     }
 
-    private double linear(Map<String, double[]> values, int i, int t, int k) {
+    /** Steps [begin, end) of a row; the number counts over all rows. */
+    private record Sequence(int row, int number, int begin, int end) {}
+
+    private List<Sequence> all() {
+        List<Sequence> all = new ArrayList<>();
+        for (int row = 0; row < size.batch(); row++) {
+            if (sequences == null) {
+                all.add(new Sequence(row, row, 0, size.length()));
+            } else {
+                for (int s = 0; s < sequences.sequences(); s++) {
+                    int begin = (int) sequences.begin(row, s);
+                    all.add(new Sequence(row, all.size(), begin, (int) sequences.end(row, s)));
+                }
+            }
+        }
+        return all;
+    }
+
+    private double linear(Map<String, double[]> values, Sequence sequence, int t, int k) {
         double[] weight = values.get("weight");
         double y = options.contains(Option.BIAS) ? values.get("bias")[k] : 0;
         for (int j = 0; j < size.width(); j++) {
-            y += weight[k * size.width() + j] * input(values, i, t - size.width() + 1 + j, k);
+            int from = t - size.width() + 1 + j;
+            y += weight[k * size.width() + j] * input(values, sequence, from, k);
         }
         return y;
     }
 
-    /** The input at step t, which may lie before the first. */
-    private double input(Map<String, double[]> values, int i, int t, int k) {
-        if (t >= 0) {
-            return values.get("x")[(i * size.length() + t) * size.channels() + k];
+    /** The input at step t, which may lie before the sequence's first. */
+    private double input(Map<String, double[]> values, Sequence sequence, int t, int k) {
+        if (t >= sequence.begin()) {
+            return values.get("x")[step(sequence, t, k)];
         }
         return options.contains(Option.INITIAL_STATE)
-                ? values.get("initialState")[earlier(i, t, k)]
+                ? values.get("initialState")[earlier(sequence, t, k)]
                 : 0;
     }
 
-    private void add(Map<String, double[]> gradients, int i, int t, int k, double value) {
-        if (t >= 0) {
-            gradients.get("x")[(i * size.length() + t) * size.channels() + k] += value;
+    private void add(
+            Map<String, double[]> gradients, Sequence sequence, int t, int k, double value) {
+        if (t >= sequence.begin()) {
+            gradients.get("x")[step(sequence, t, k)] += value;
         } else if (options.contains(Option.INITIAL_STATE)) {
-            gradients.get("initialState")[earlier(i, t, k)] += value;
+            gradients.get("initialState")[earlier(sequence, t, k)] += value;
         }
     }
 
-    private int earlier(int i, int t, int k) {
-        return (i * (size.width() - 1) + size.width() - 1 + t) * size.channels() + k;
+    private int step(Sequence sequence, int t, int k) {
+        return (sequence.row() * size.length() + t) * size.channels() + k;
+    }
+
+    private int earlier(Sequence sequence, int t, int k) {
+        int rows = size.width() - 1;
+        return (sequence.number() * rows + rows + t - sequence.begin()) * size.channels() + k;
     }
 
     @Override
     public String toString() {
-        return "causal conv1d " + size + " " + options + " " + layout;
+        String packed = sequences == null ? "" : " packed " + Arrays.hashCode(sequences.offsets());
+        return "causal conv1d " + size + " " + options + " " + layout + packed;
     }
 }

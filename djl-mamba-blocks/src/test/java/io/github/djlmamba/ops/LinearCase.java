@@ -9,11 +9,13 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Supplier;
 
 /** One call of the linear projection, with its loops in double. */
 public final class LinearCase extends OpCase {
@@ -60,13 +62,24 @@ public final class LinearCase extends OpCase {
     @Override
     public List<NDArray> run(OpsProvider provider, Map<String, NDArray> arrays) {
         Linear linear = linear(arrays);
-        linear.check();
-        return List.of(provider.linear(linear));
+        return inPrecisionOf(
+                linear.input(),
+                () -> {
+                    linear.check();
+                    return List.of(provider.linear(linear));
+                });
     }
 
     @Override
     public List<NDArray> naive(Map<String, NDArray> arrays) {
-        return List.of(linear(arrays).naive());
+        Linear linear = linear(arrays);
+        return inPrecisionOf(linear.input(), () -> List.of(linear.naive()));
+    }
+
+    /** The op takes bfloat16 within that precision alone. */
+    private static List<NDArray> inPrecisionOf(NDArray input, Supplier<List<NDArray>> run) {
+        boolean single = input.getDataType() != DataType.UNKNOWN;
+        return (single ? Precision.FLOAT32 : Precision.BFLOAT16).within(run);
     }
 
     @Override

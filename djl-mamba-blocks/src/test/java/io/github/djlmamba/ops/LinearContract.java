@@ -77,6 +77,34 @@ public abstract class LinearContract {
     }
 
     @Test
+    void valuesAndGradientsInBfloat16() {
+        Bfloat16Checks.assumeAvailable();
+        for (OpsProvider each : List.of(provider(), OpsProviders.named(ReferenceOps.NAME))) {
+            bfloat16(each);
+        }
+    }
+
+    /** Values and gradients in bfloat16 are those of the loops. */
+    protected static void bfloat16(OpsProvider provider) {
+        for (Layout layout : Layout.values()) {
+            for (Shape leading : leadingShapes()) {
+                for (boolean bias : new boolean[] {false, true}) {
+                    Bfloat16Checks.valuesAndGradients(
+                            provider, new LinearCase(leading, 33, 18, bias, layout));
+                }
+            }
+        }
+        for (Shape leading : List.of(new Shape(0), new Shape(2, 0, 3), new Shape(4, 82))) {
+            Bfloat16Checks.valuesAndGradients(
+                    provider, new LinearCase(leading, 256, 130, true, Layout.CONTIGUOUS));
+        }
+        OpChecks.repeats(
+                provider,
+                new LinearCase(new Shape(4, 82), 256, 130, true, Layout.SLICED),
+                DataType.UNKNOWN);
+    }
+
+    @Test
     void gradientsOfEachInputAlone() {
         OpChecks.gradientOfEachInputAlone(
                 provider(), new LinearCase(new Shape(2, 7), 6, 5, true, Layout.CONTIGUOUS));

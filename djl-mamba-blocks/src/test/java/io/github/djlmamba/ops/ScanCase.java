@@ -11,6 +11,7 @@ package io.github.djlmamba.ops;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -43,12 +44,19 @@ public final class ScanCase extends OpCase {
     private final Size size;
     private final Set<Option> options;
     private final Layout layout;
+    private final PackedSequences sequences;
 
-    /** Draws the inputs as the reference implementation's tests do. */
+    /** Draws the inputs of one sequence a row, as the reference implementation's tests do. */
     public ScanCase(Size size, Set<Option> options, Layout layout) {
+        this(size, options, layout, null);
+    }
+
+    /** Draws the inputs, with the sequences packed into the rows. */
+    public ScanCase(Size size, Set<Option> options, Layout layout, PackedSequences sequences) {
         this.size = size;
         this.options = options;
         this.layout = layout;
+        this.sequences = sequences;
         Random random = new Random(toString().hashCode());
         Shape sequence = new Shape(size.batch(), size.length(), size.channels());
         Shape channel = new Shape(size.channels());
@@ -106,7 +114,7 @@ public final class ScanCase extends OpCase {
         return size;
     }
 
-    /** The op over some arrays. */
+    /** The op over some arrays, of which there may be fewer steps than in the case. */
     public SelectiveScan scan(Map<String, NDArray> arrays) {
         return SelectiveScan.of(
                         arrays.get("u"),
@@ -118,7 +126,8 @@ public final class ScanCase extends OpCase {
                 .withGate(arrays.get("gate"))
                 .withDeltaBias(arrays.get("deltaBias"))
                 .withDeltaSoftplus(options.contains(Option.SOFTPLUS))
-                .withInitialState(arrays.get("initialState"));
+                .withInitialState(arrays.get("initialState"))
+                .withSequences(sequences);
     }
 
     @Override
@@ -130,12 +139,20 @@ public final class ScanCase extends OpCase {
     public List<Shape> shapes() {
         return List.of(
                 new Shape(size.batch(), size.length(), size.channels()),
-                new Shape(size.batch(), size.channels(), size.states()));
+                PackedForm.stateShape(sequences, size.batch(), size.channels(), size.states()));
     }
 
     @Override
     public List<NDArray> run(OpsProvider provider, Map<String, NDArray> arrays) {
-        SelectiveScan scan = scan(arrays);
+        return run(provider, scan(arrays));
+    }
+
+    /** Runs the op with one sequence a row, whatever the case packs. */
+    public List<NDArray> single(OpsProvider provider, Map<String, NDArray> arrays) {
+        return run(provider, scan(arrays).withSequences(null));
+    }
+
+    private static List<NDArray> run(OpsProvider provider, SelectiveScan scan) {
         scan.check();
         SelectiveScan.Result result = provider.selectiveScan(scan);
         return List.of(result.output(), result.finalState());
@@ -149,17 +166,21 @@ public final class ScanCase extends OpCase {
 
     @Override
     public List<double[]> forward(Map<String, double[]> values) {
-        return new ScanLoop(size, values, options.contains(Option.SOFTPLUS)).forward();
+        return loop(values).forward();
     }
 
     @Override
     public Map<String, double[]> backward(List<double[]> cotangents) {
-        return new ScanLoop(size, values(), options.contains(Option.SOFTPLUS))
-                .backward(cotangents.get(0), cotangents.get(1));
+        return loop(values()).backward(cotangents.get(0), cotangents.get(1));
+    }
+
+    private ScanLoop loop(Map<String, double[]> values) {
+        return new ScanLoop(size, sequences, values, options.contains(Option.SOFTPLUS));
     }
 
     @Override
     public String toString() {
-        return "selective scan " + size + " " + options + " " + layout;
+        String packed = sequences == null ? "" : " packed " + Arrays.hashCode(sequences.offsets());
+        return "selective scan " + size + " " + options + " " + layout + packed;
     }
 }

@@ -16,6 +16,7 @@ import java.util.Map;
 final class ScanLoop {
 
     private final ScanCase.Size size;
+    private final PackedSequences packed;
     private final Map<String, double[]> in;
     private final double[] u;
     private final double[] delta;
@@ -24,14 +25,19 @@ final class ScanLoop {
     private final double[] c;
     private final boolean softplus;
 
-    /** The state after each step, from the initial one: (B, L + 1, D, N). */
-    private final double[] history;
+    /** The state before each step: (B, L, D, N). */
+    private final double[] before;
 
     /** The output before the gate: (B, L, D). */
     private final double[] ungated;
 
-    ScanLoop(ScanCase.Size size, Map<String, double[]> values, boolean softplus) {
+    ScanLoop(
+            ScanCase.Size size,
+            PackedSequences packed,
+            Map<String, double[]> values,
+            boolean softplus) {
         this.size = size;
+        this.packed = packed;
         in = values;
         u = values.get("u");
         delta = values.get("delta");
@@ -39,43 +45,43 @@ final class ScanLoop {
         b = values.get("b");
         c = values.get("c");
         this.softplus = softplus;
-        history = new double[size.batch() * (size.length() + 1) * size.channels() * size.states()];
         ungated = new double[size.batch() * size.length() * size.channels()];
+        before = new double[ungated.length * size.states()];
     }
 
     /** Computes the output and the final state. */
     List<double[]> forward() {
-        int d = size.channels();
         int n = size.states();
         double[] output = new double[ungated.length];
-        double[] state = new double[size.batch() * d * n];
+        double[] finalState = new double[size.batch() * sequences() * size.channels() * n];
         for (int i = 0; i < size.batch(); i++) {
-            int before = i * (size.length() + 1) * d * n;
-            if (in.containsKey("initialState")) {
-                System.arraycopy(in.get("initialState"), i * d * n, history, before, d * n);
-            }
-            for (int t = 0; t < size.length(); t++) {
-                for (int k = 0; k < d; k++) {
-                    output[sequence(i, t, k)] = step(i, t, k);
+            for (int s = 0; s < sequences(); s++) {
+                for (int k = 0; k < size.channels(); k++) {
+                    double[] state = new double[n];
+                    int row = state(i, s, k);
+                    if (in.containsKey("initialState")) {
+                        System.arraycopy(in.get("initialState"), row, state, 0, n);
+                    }
+                    for (int t = begin(i, s); t < end(i, s); t++) {
+                        output[sequence(i, t, k)] = step(i, t, k, state);
+                    }
+                    System.arraycopy(state, 0, finalState, row, n);
                 }
             }
-            int last = (i * (size.length() + 1) + size.length()) * d * n;
-            System.arraycopy(history, last, state, i * d * n, d * n);
         }
-        return List.of(output, state);
+        return List.of(output, finalState);
     }
 
-    private double step(int i, int t, int k) {
+    /** Advances the state of a channel by one step. */
+    private double step(int i, int t, int k, double[] state) {
         int at = sequence(i, t, k);
         double dt = stepSize(at, k);
+        System.arraycopy(state, 0, before, at * size.states(), size.states());
         double y = 0;
         for (int j = 0; j < size.states(); j++) {
             int grouped = grouped(i, t, k, j);
-            double h =
-                    Math.exp(dt * a[k * size.states() + j]) * history[state(i, t, k, j)]
-                            + dt * b[grouped] * u[at];
-            history[state(i, t + 1, k, j)] = h;
-            y += c[grouped] * h;
+            state[j] = Math.exp(dt * a[k * size.states() + j]) * state[j] + dt * b[grouped] * u[at];
+            y += c[grouped] * state[j];
         }
         if (in.containsKey("skip")) {
             y += in.get("skip")[k] * u[at];
@@ -92,14 +98,16 @@ final class ScanLoop {
         int n = size.states();
         double[] carried = new double[n];
         for (int i = 0; i < size.batch(); i++) {
-            for (int k = 0; k < size.channels(); k++) {
-                int row = (i * size.channels() + k) * n;
-                System.arraycopy(stateCotangent, row, carried, 0, n);
-                for (int t = size.length() - 1; t >= 0; t--) {
-                    stepBack(i, t, k, outputCotangent[sequence(i, t, k)], carried, gradients);
-                }
-                if (in.containsKey("initialState")) {
-                    System.arraycopy(carried, 0, gradients.get("initialState"), row, n);
+            for (int s = 0; s < sequences(); s++) {
+                for (int k = 0; k < size.channels(); k++) {
+                    int row = state(i, s, k);
+                    System.arraycopy(stateCotangent, row, carried, 0, n);
+                    for (int t = end(i, s) - 1; t >= begin(i, s); t--) {
+                        stepBack(i, t, k, outputCotangent[sequence(i, t, k)], carried, gradients);
+                    }
+                    if (in.containsKey("initialState")) {
+                        System.arraycopy(carried, 0, gradients.get("initialState"), row, n);
+                    }
                 }
             }
         }
@@ -126,8 +134,8 @@ final class ScanLoop {
             int grouped = grouped(i, t, k, j);
             double rate = a[k * size.states() + j];
             double decay = Math.exp(dt * rate);
-            double decayed = decay * history[state(i, t, k, j)];
-            to.get("c")[grouped] += ofY * history[state(i, t + 1, k, j)];
+            double decayed = decay * before[at * size.states() + j];
+            to.get("c")[grouped] += ofY * (decayed + dt * b[grouped] * u[at]);
             double ofState = carried[j] + ofY * c[grouped];
             to.get("b")[grouped] += ofState * dt * u[at];
             ofU += ofState * dt * b[grouped];
@@ -175,7 +183,20 @@ final class ScanLoop {
         return ((i * size.length() + t) * groups + group) * size.states() + j;
     }
 
-    private int state(int i, int t, int k, int j) {
-        return ((i * (size.length() + 1) + t) * size.channels() + k) * size.states() + j;
+    private int sequences() {
+        return packed == null ? 1 : packed.sequences();
+    }
+
+    private int begin(int i, int s) {
+        return packed == null ? 0 : (int) packed.begin(i, s);
+    }
+
+    private int end(int i, int s) {
+        return packed == null ? size.length() : (int) packed.end(i, s);
+    }
+
+    /** Where the state of a channel of a sequence begins in the states. */
+    private int state(int i, int s, int k) {
+        return ((i * sequences() + s) * size.channels() + k) * size.states();
     }
 }

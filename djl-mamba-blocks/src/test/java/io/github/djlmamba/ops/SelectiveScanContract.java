@@ -170,6 +170,66 @@ public abstract class SelectiveScanContract {
     }
 
     @Test
+    void packedSequencesGiveWhatEachGivesByItself() {
+        for (PackedSequences packed : Packings.AWKWARD) {
+            for (int groups : new int[] {0, 2}) {
+                for (Set<Option> options :
+                        List.of(ALL, EnumSet.noneOf(Option.class), EnumSet.of(SKIP, SOFTPLUS))) {
+                    Size size =
+                            new Size((int) packed.batch(), (int) packed.length(), 18, 5, groups);
+                    ScanCase scan = new ScanCase(size, options, Layout.SLICED, packed);
+                    SequenceChecks.oneByOne(
+                            provider(), scan, packed, arrays -> scan.single(provider(), arrays));
+                }
+            }
+        }
+    }
+
+    @Test
+    void manyPackedSequences() {
+        PackedSequences packed = Packings.many(Effort.of(300, 40));
+        for (int groups : new int[] {1, 2}) {
+            for (Set<Option> options : List.of(ALL, EnumSet.noneOf(Option.class))) {
+                Size size = new Size(1, (int) packed.length(), 18, 4, groups);
+                ScanCase scan = new ScanCase(size, options, Layout.CONTIGUOUS, packed);
+                OpChecks.forward(provider(), scan, DataType.FLOAT32, FLOAT);
+                OpChecks.gradients(provider(), scan, DataType.FLOAT64, name -> OpChecks.DOUBLE);
+                OpChecks.gradients(
+                        provider(), scan, DataType.FLOAT32, SelectiveScanContract::single);
+            }
+        }
+    }
+
+    @Test
+    void packedSequencesWithoutTokens() {
+        ScanCase scan =
+                new ScanCase(new Size(2, 0, 3, 2, 1), ALL, Layout.CONTIGUOUS, Packings.EMPTY);
+        OpChecks.forward(provider(), scan, DataType.FLOAT64, OpChecks.DOUBLE);
+        OpChecks.gradientsAsNaive(provider(), scan);
+    }
+
+    @Test
+    void valuesAndGradientsInBfloat16() {
+        Bfloat16Checks.assumeAvailable();
+        int turn = 0;
+        for (int length : new int[] {0, 1, 7, 16, 50, 130}) {
+            for (Set<Option> options : optionsFor(length + 65, turn)) {
+                for (int groups = 0; groups < 3; groups++) {
+                    Layout layout = Layout.values()[turn++ % Layout.values().length];
+                    Size size = new Size(2, length, turn % 2 == 0 ? 6 : 34, 8, groups);
+                    Bfloat16Checks.valuesAndGradients(
+                            provider(), new ScanCase(size, options, layout));
+                }
+            }
+        }
+        for (PackedSequences packed : Packings.AWKWARD) {
+            Size size = new Size((int) packed.batch(), (int) packed.length(), 18, 5, 2);
+            Bfloat16Checks.valuesAndGradients(
+                    provider(), new ScanCase(size, ALL, Layout.CONTIGUOUS, packed));
+        }
+    }
+
+    @Test
     void repeatsToTheBit() {
         for (DataType type : List.of(DataType.FLOAT32, DataType.FLOAT64)) {
             for (Size size : List.of(new Size(2, 90, 48, 16, 0), new Size(1, 130, 34, 5, 2))) {
@@ -271,6 +331,14 @@ public abstract class SelectiveScanContract {
                         500);
             }
         }
+        OpChecks.keepsManagersFlat(
+                provider(),
+                new ScanCase(
+                        new Size(1, 5, 6, 3, 2),
+                        ALL,
+                        Layout.CONTIGUOUS,
+                        PackedSequences.ofLengths(2, 0, 3)),
+                500);
     }
 
     /** The sets of options that are run at a length: all, or fewer where the length is large. */

@@ -50,10 +50,11 @@ final class NativeBindings {
             long gate,
             long deltaBias,
             long initialState,
-            boolean deltaSoftplus);
+            boolean deltaSoftplus,
+            long[] offsets);
 
     static native long[] causalConv1d(
-            long x, long weight, long bias, long initialState, boolean silu);
+            long x, long weight, long bias, long initialState, boolean silu, long[] offsets);
 
     /**
      * The arguments are x, delta, a, b, c, skip, gate, deltaBias and the initial state. Offsets of

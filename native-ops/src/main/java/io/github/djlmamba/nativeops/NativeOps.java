@@ -20,6 +20,7 @@ import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ReducedPrecision;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.RotaryEmbedding;
@@ -142,7 +143,8 @@ public final class NativeOps implements OpsProvider {
                         optionalHandle(op, "gate", scan.gate()),
                         optionalHandle(op, "deltaBias", scan.deltaBias()),
                         optionalHandle(op, "initialState", scan.initialState()),
-                        scan.deltaSoftplus());
+                        scan.deltaSoftplus(),
+                        offsets(scan.sequences()));
         NDArray[] results = arrays(op, scan.u(), handles);
         return new SelectiveScan.Result(results[0], results[1]);
     }
@@ -158,7 +160,8 @@ public final class NativeOps implements OpsProvider {
                         handle(op, "weight", convolution.weight()),
                         optionalHandle(op, "bias", convolution.bias()),
                         optionalHandle(op, "initialState", convolution.initialState()),
-                        convolution.silu());
+                        convolution.silu(),
+                        offsets(convolution.sequences()));
         NDArray[] results = arrays(op, convolution.x(), handles);
         return new CausalConv1d.Result(results[0], results[1]);
     }
@@ -326,6 +329,10 @@ public final class NativeOps implements OpsProvider {
             handles[i] = handle("Adam step", name, part.apply(slots.get(i)));
         }
         return handles;
+    }
+
+    private static long[] offsets(PackedSequences sequences) {
+        return sequences == null ? null : sequences.offsets();
     }
 
     static long optionalHandle(String op, String name, NDArray array) {

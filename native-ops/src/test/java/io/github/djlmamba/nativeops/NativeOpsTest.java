@@ -153,8 +153,10 @@ class NativeOpsTest {
         long handle = ((PtNDArray) x).getHandle();
         refused("handle", () -> NativeBindings.linear(0, handle, 0));
         refused("handle", () -> NativeBindings.linear(handle, -1, 0));
-        refused("handle", () -> NativeBindings.causalConv1d(0, handle, 0, 0, true));
-        refused("handle", () -> NativeBindings.selectiveScan(0, 0, 0, 0, 0, 0, 0, 0, 0, true));
+        refused("handle", () -> NativeBindings.causalConv1d(0, handle, 0, 0, true, null));
+        refused(
+                "handle",
+                () -> NativeBindings.selectiveScan(0, 0, 0, 0, 0, 0, 0, 0, 0, true, null));
         refused("handles", () -> adam(null, new long[0], new boolean[0]));
         refused("flags", () -> adam(new long[0], new long[0], null));
         refused("handle", () -> adam(new long[] {0}, new long[] {handle}, new boolean[1]));

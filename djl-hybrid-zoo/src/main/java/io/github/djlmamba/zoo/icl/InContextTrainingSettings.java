@@ -84,6 +84,27 @@ public record InContextTrainingSettings(
     }
 
     /**
+     * Returns the same settings with another precision.
+     *
+     * @param newPrecision the precision of the forward pass
+     * @return a copy with it
+     */
+    public InContextTrainingSettings withPrecision(Precision newPrecision) {
+        return new InContextTrainingSettings(
+                model,
+                task,
+                steps,
+                batch,
+                learningRate,
+                finalLearningRate,
+                warmUpSteps,
+                maxGradientNorm,
+                seed,
+                checkpointInterval,
+                newPrecision);
+    }
+
+    /**
      * Returns the task in the model's size.
      *
      * @return the task

@@ -11,14 +11,17 @@ package io.github.djlmamba.zoo.icl;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.tracker.Tracker;
 import ai.djl.util.JsonUtils;
 import io.github.djlmamba.icl.Curriculum;
+import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AdamTrainer;
 import java.io.IOException;
@@ -47,6 +50,30 @@ class InContextTrainingTest {
         // Two dimensions: an untrained model has an error of 2, the mean of y squared.
         double last = losses.get(3).loss();
         assertTrue(last < 1.85, "the loss after 400 steps is " + last);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"mambaformer", "transformer"})
+    void bfloat16LearnsAsFloat32Does(String architecture) throws Exception {
+        assumeTrue(
+                OpsProviders.all().stream()
+                        .anyMatch(
+                                provider ->
+                                        provider.unavailableReason() == null
+                                                && provider.reducedPrecision() != null),
+                "no provider of ops offers bfloat16");
+        InContextTrainingSettings settings = settings(architecture, 400, 3e-3);
+        InContextTrainingSettings reduced = settings.withPrecision(Precision.BFLOAT16);
+        double single = lastLoss(settings, folder.resolve("float32"));
+        double half = lastLoss(reduced, folder.resolve("bfloat16"));
+        assertNotEquals(single, half);
+        assertEquals(single, half, 0.05 * single);
+    }
+
+    private static double lastLoss(InContextTrainingSettings settings, Path run) throws Exception {
+        List<TrainingHistory.Entry> losses =
+                new InContextTraining(settings, run).run(false).entries();
+        return losses.get(losses.size() - 1).loss();
     }
 
     @Test
@@ -82,19 +109,7 @@ class InContextTrainingTest {
                 IllegalStateException.class,
                 () -> new InContextTraining(settings, folder, new Failure(30)).run(false));
         byte[] checkpoint = Files.readAllBytes(folder.resolve(InContextTraining.CHECKPOINT));
-        InContextTrainingSettings other =
-                new InContextTrainingSettings(
-                        settings.model(),
-                        settings.task(),
-                        settings.steps(),
-                        settings.batch(),
-                        settings.learningRate(),
-                        settings.finalLearningRate(),
-                        settings.warmUpSteps(),
-                        settings.maxGradientNorm(),
-                        settings.seed(),
-                        settings.checkpointInterval(),
-                        Precision.BFLOAT16);
+        InContextTrainingSettings other = settings.withPrecision(Precision.BFLOAT16);
         IllegalArgumentException e =
                 assertThrows(
                         IllegalArgumentException.class,

@@ -105,7 +105,7 @@ class KilledTrainingTest {
                         "-Xmx256m",
                         "-Dai.djl.offline=true",
                         "-DOPT_OUT_TRACKING=true",
-                        "-Dai.djl.pytorch.num_threads=2",
+                        "-Dai.djl.pytorch.num_threads=" + (LONG ? 2 : 1),
                         "-cp",
                         System.getProperty("java.class.path"),
                         KilledTrainingTest.class.getName(),

@@ -1,0 +1,118 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#include "selective_scan_step.h"
+
+#include "arena.h"
+#include "simd_math.h"
+
+namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
+
+namespace {
+
+/** Of one thread: B and C of one row and group, zeros beyond the states. */
+template <typename T>
+struct StepScratch {
+  int64_t padded;
+  T* b;
+  T* c;
+
+  void take(Arena& arena, int64_t states) {
+    constexpr int kLanes = Simd<T>::kLanes;
+    padded = (states + kLanes - 1) / kLanes * kLanes;
+    b = arena.take<T>(padded);
+    c = arena.take<T>(padded);
+  }
+
+  template <typename X>
+  void load(const SelectiveScanStep<T, X>& f, int64_t row, int64_t group) const {
+    load_one(f.b, row, group, f.sizes.states, b);
+    load_one(f.c, row, group, f.sizes.states, c);
+  }
+
+ private:
+  template <typename X>
+  void load_one(const BatchedMatrixView<const X>& from, int64_t row, int64_t group, int64_t states, T* to) const {
+    memset(to, 0, static_cast<size_t>(padded) * sizeof(T));
+    convert_row(from.data + row * from.batch_stride + group * from.row_stride, states, to);
+  }
+};
+
+/** Channels [first, first + count) of one row, at most a vector of them: states lie along vectors, and their sums are turned to lie across. */
+template <typename T, typename X, bool kWholeStates>
+DJLMAMBA_INLINE void step_channels(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, T* state, int64_t first, int count) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const int64_t states = f.sizes.states;
+  const Vec<T> u = load_first(f.u.data + row * f.u.row_stride + first, count);
+  Vec<T> x = load_first(f.delta.data + row * f.delta.row_stride + first, count);
+  if (f.delta_bias != nullptr) x = x + load_first(f.delta_bias + first, count);
+  if (f.softplus) x = softplus(x);
+  alignas(DJLMAMBA_VECTOR_BYTES) T exponent[kLanes], input[kLanes], sums[kLanes * kLanes] = {};
+  store<T>(exponent, x * T(kLog2E));
+  store<T>(input, x * u);
+  for (int lane = 0; lane < count; ++lane) {
+    T* const h_row = state + (first + lane) * f.state.row_stride;
+    const T* const a_row = f.a.data + (first + lane) * f.a.row_stride;
+    Vec<T> sum = {};
+    for (int64_t n = 0; n < states; n += kLanes) {
+      const int lanes = states - n < kLanes ? static_cast<int>(states - n) : kLanes;
+      const Vec<T> decay = exp2(exponent[lane] * load_lanes<T, kWholeStates>(a_row + n, lanes));
+      const Vec<T> h = fmadd(load_lanes<T, kWholeStates>(h_row + n, lanes), decay, input[lane] * load(s.b + n));
+      store_lanes<T, kWholeStates>(h_row + n, h, lanes);
+      sum = fmadd(h, load(s.c + n), sum);
+    }
+    store<T>(sums + lane * kLanes, sum);
+  }
+  Vec<T> y = sum_lanes<T>(sums);
+  if (f.skip != nullptr) y = fmadd(load_first(f.skip + first, count), u, y);
+  if (f.z.data != nullptr) {
+    const Vec<T> z = load_first(f.z.data + row * f.z.row_stride + first, count);
+    y = y * (z * sigmoid<T>(z));
+  }
+  store_first<X>(f.out.data + row * f.out.row_stride + first, y, count);
+}
+
+template <typename T, typename X, bool kWholeStates>
+void step_chunk(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, T* state, int64_t begin, int64_t end) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  for (int64_t first = begin; first < end; first += kLanes) {
+    step_channels<T, X, kWholeStates>(f, s, row, state, first, end - first < kLanes ? static_cast<int>(end - first) : kLanes);
+  }
+}
+
+}  // namespace
+
+template <typename T, typename X>
+void selective_scan_step(const SelectiveScanStep<T, X>& f, int64_t block_begin, int64_t block_end) {
+  const SelectiveScanStepSizes& sizes = f.sizes;
+  const SelectiveScanStepGeometry geometry = selective_scan_step_geometry(sizes);
+  StepScratch<T> s;
+  take_scratch([&](Arena& arena) { s.take(arena, sizes.states); });
+  const auto step = sizes.states % Simd<T>::kLanes == 0 ? step_chunk<T, X, true> : step_chunk<T, X, false>;
+  for (int64_t block = block_begin; block < block_end; ++block) {
+    const int64_t row = block % sizes.rows;
+    const int64_t chunk = block / sizes.rows;
+    const int64_t group = chunk / geometry.chunks_per_group;
+    const int64_t group_end = (group + 1) * geometry.channels_per_group;
+    const int64_t begin = group * geometry.channels_per_group + chunk % geometry.chunks_per_group * geometry.chunk;
+    const int64_t end = begin + geometry.chunk < group_end ? begin + geometry.chunk : group_end;
+    const int64_t slot = f.slots == nullptr ? row : f.slots[row];
+    if (slot < 0) {
+      memset(static_cast<void*>(f.out.data + row * f.out.row_stride + begin), 0, static_cast<size_t>(end - begin) * sizeof(X));
+      continue;
+    }
+    s.load(f, row, group);
+    step(f, s, row, f.state.data + slot * f.state.batch_stride, begin, end);
+  }
+}
+
+template void selective_scan_step<float, float>(const SelectiveScanStep<float, float>&, int64_t, int64_t);
+template void selective_scan_step<double, double>(const SelectiveScanStep<double, double>&, int64_t, int64_t);
+template void selective_scan_step<float, BFloat16>(const SelectiveScanStep<float, BFloat16>&, int64_t, int64_t);
+
+}  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE
