@@ -16,11 +16,13 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.CausalConv1dStep;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ReducedPrecision;
 import io.github.djlmamba.ops.SelectiveScan;
+import io.github.djlmamba.ops.SelectiveScanStep;
 import io.github.djlmamba.ops.StateSpaceDual;
 import io.github.djlmamba.ops.StateSpaceDualStep;
 import java.util.List;
@@ -214,6 +216,45 @@ public final class NativeOps implements OpsProvider {
                         step.deltaSoftplus(),
                         step.deltaMinimum(),
                         step.deltaMaximum()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray selectiveScanStep(SelectiveScanStep step) {
+        NativeLibrary.require();
+        String op = "selective scan step";
+        return array(
+                op,
+                step.u(),
+                NativeBindings.selectiveScanStep(
+                        handle(op, "state", step.state()),
+                        handle(op, "u", step.u()),
+                        handle(op, "delta", step.delta()),
+                        handle(op, "a", step.a()),
+                        handle(op, "b", step.b()),
+                        handle(op, "c", step.c()),
+                        optionalHandle(op, "skip", step.skip()),
+                        optionalHandle(op, "gate", step.gate()),
+                        optionalHandle(op, "deltaBias", step.deltaBias()),
+                        optionalHandle(op, "slots", step.slots()),
+                        step.deltaSoftplus()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray causalConv1dStep(CausalConv1dStep step) {
+        NativeLibrary.require();
+        String op = "causal conv1d step";
+        return array(
+                op,
+                step.x(),
+                NativeBindings.causalConv1dStep(
+                        handle(op, "state", step.state()),
+                        handle(op, "x", step.x()),
+                        handle(op, "weight", step.weight()),
+                        optionalHandle(op, "bias", step.bias()),
+                        optionalHandle(op, "slots", step.slots()),
+                        step.silu()));
     }
 
     /** {@inheritDoc} */
