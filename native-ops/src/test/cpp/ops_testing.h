@@ -84,25 +84,27 @@ struct ScanArguments {
   Tensor u, delta, a, b, c;
   Optional skip, gate, delta_bias, initial_state;
   bool softplus = false;
+  Optional offsets = std::nullopt;
 };
 
 inline Pair selective_scan(const ScanArguments& s) {
   using Signature = Pair(
       const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Optional&, const Optional&, const Optional&,
-      const Optional&, bool);
+      const Optional&, bool, const Optional&);
   return op<Signature>("djlmamba::selective_scan")
-      .call(s.u, s.delta, s.a, s.b, s.c, s.skip, s.gate, s.delta_bias, s.initial_state, s.softplus);
+      .call(s.u, s.delta, s.a, s.b, s.c, s.skip, s.gate, s.delta_bias, s.initial_state, s.softplus, s.offsets);
 }
 
 struct ConvArguments {
   Tensor x, weight;
   Optional bias, initial_state;
   bool silu = false;
+  Optional offsets = std::nullopt;
 };
 
 inline Pair causal_conv1d(const ConvArguments& s) {
-  using Signature = Pair(const Tensor&, const Tensor&, const Optional&, const Optional&, bool);
-  return op<Signature>("djlmamba::causal_conv1d").call(s.x, s.weight, s.bias, s.initial_state, s.silu);
+  using Signature = Pair(const Tensor&, const Tensor&, const Optional&, const Optional&, bool, const Optional&);
+  return op<Signature>("djlmamba::causal_conv1d").call(s.x, s.weight, s.bias, s.initial_state, s.silu, s.offsets);
 }
 
 inline int finish() {

@@ -11,10 +11,12 @@
 #include "../../../test/cpp/kernels/rows.h"
 #include "benchmark/machine_loads.h"
 #include "causal_conv1d.h"
+#include "causal_conv1d_step.h"
 #include "gated_product.h"
 #include "isa.h"
 #include "rms_norm.h"
 #include "rotary_embedding.h"
+#include "selective_scan_step.h"
 #include "measure.h"
 
 /**
@@ -350,6 +352,79 @@ void bench_product_and_rotary(int64_t rows, int64_t channels, int repetitions) {
   }
 }
 
+std::vector<float> numbers(int64_t count, double low, double high, Random& random) {
+  const Array values = random.array(count, low, high);
+  return {values.begin(), values.end()};
+}
+
+/** Decode steps beside a copy of the state: it is read and written, as a copy reads and writes as many bytes. */
+void bench_steps(int64_t rows, int64_t channels, int64_t states, int64_t width, int repetitions) {
+  Random random(5);
+  const int64_t count = rows * channels;
+  const std::vector<float> u = numbers(count, -1, 1, random), delta = numbers(count, -4, 0, random), z = numbers(count, -2, 2, random);
+  const std::vector<float> a = numbers(channels * states, -16, -1, random), b = numbers(rows * states, -1, 1, random);
+  const std::vector<float> weight = numbers(channels * width, -1, 1, random), channel = numbers(channels, -1, 1, random);
+  std::vector<float> out(count), scan_state = numbers(count * states, -1, 1, random), conv_state = numbers(count * (width - 1), -1, 1, random);
+  cpu::SelectiveScanStep<float> scan;
+  scan.sizes = {rows, channels, states, 1};
+  scan.u = {u.data(), channels};
+  scan.delta = {delta.data(), channels};
+  scan.a = {a.data(), states};
+  scan.b = {b.data(), states, states};
+  scan.c = scan.b;
+  scan.skip = channel.data();
+  scan.z = {z.data(), channels};
+  scan.delta_bias = channel.data();
+  scan.softplus = true;
+  scan.state = {scan_state.data(), channels * states, states};
+  scan.out = {out.data(), channels};
+  cpu::CausalConv1dStep<float> conv;
+  conv.sizes = {rows, channels, width};
+  conv.x = {u.data(), channels};
+  conv.weight = {weight.data(), width};
+  conv.bias = channel.data();
+  conv.silu = true;
+  conv.state = {conv_state.data(), (width - 1) * channels, channels};
+  conv.out = {out.data(), channels};
+  const auto& scan_kernels = cpu::selective_scan_step_kernels<float>();
+  const auto& conv_kernels = cpu::causal_conv1d_step_kernels<float>();
+  char shape[80];
+  std::snprintf(shape, sizeof shape, "B%lld D%lld N%lld W%lld", static_cast<long long>(rows), static_cast<long long>(channels),
+                static_cast<long long>(states), static_cast<long long>(width));
+  for (int threads : {1, 2}) {
+    const int64_t scan_blocks = scan_kernels.plan(scan.sizes).blocks, conv_blocks = conv_kernels.plan(conv.sizes).blocks;
+    report("scan step", shape, threads, measure(repetitions, [&] {
+             run_blocks(threads, scan_blocks, [&](int64_t begin, int64_t end) { scan_kernels.step(scan, begin, end); });
+           }),
+           copy_seconds(threads, count * states * static_cast<int64_t>(sizeof(float)), repetitions), "(copy of the state)");
+    report("conv1d step", shape, threads, measure(repetitions, [&] {
+             run_blocks(threads, conv_blocks, [&](int64_t begin, int64_t end) { conv_kernels.step(conv, begin, end); });
+           }),
+           copy_seconds(threads, count * (width - 1) * static_cast<int64_t>(sizeof(float)), repetitions), "(copy of the state)");
+  }
+}
+
+/** Sequences of 1 to 199 steps packed into one row, beside one sequence of as many steps. */
+void bench_packed_scan(int64_t sequences, int64_t channels, int64_t states, int repetitions) {
+  Random random(6);
+  std::vector<int64_t> offsets = {0};
+  for (int64_t i = 0; i < sequences; ++i) offsets.push_back(offsets.back() + 1 + static_cast<int64_t>(random.uniform(0, 199)));
+  const cpu::SelectiveScanSizes sizes = {1, offsets.back(), channels, states, 1};
+  const test::NaiveScan s = make_scan(sizes);
+  const Array d_out = random.array(static_cast<int64_t>(s.u.size()), -1, 1);
+  test::NaiveScan packed = s;
+  packed.sequences = sequences;
+  packed.offsets = offsets;
+  test::ScanRunner<float> single_run(s, {}), packed_run(packed, {});
+  const auto measured = [&](test::ScanRunner<float>& run) { return measure(repetitions, [&] { run.forward(); }).median; };
+  const auto measured_backward = [&](test::ScanRunner<float>& run) { return measure(repetitions, [&] { run.backward(d_out, {}); }).median; };
+  const double single = measured(single_run), together = measured(packed_run);
+  const double single_backward = measured_backward(single_run), together_backward = measured_backward(packed_run);
+  std::printf("packed scan, %lld sequences, L%lld D%lld N%lld, with allocations: forward %.2f ms, %.3f of one sequence; backward %.2f ms, %.3f\n",
+              static_cast<long long>(sequences), static_cast<long long>(sizes.length), static_cast<long long>(channels), static_cast<long long>(states),
+              together * 1e3, together / single, together_backward * 1e3, together_backward / single_backward);
+}
+
 }  // namespace
 }  // namespace djlmamba::bench
 
@@ -365,5 +440,8 @@ int main(int argc, char** argv) {
   djlmamba::bench::bench_norm<float>(2048, 4096, repetitions);
   djlmamba::bench::bench_product_and_rotary<float>(2048, 2048, repetitions);
   djlmamba::bench::bench_product_and_rotary<djlmamba::cpu::BFloat16>(2048, 2048, repetitions);
+  djlmamba::bench::bench_steps(1, 1536, 16, 4, 20 * repetitions);
+  djlmamba::bench::bench_steps(64, 1536, 16, 4, repetitions);
+  djlmamba::bench::bench_packed_scan(300, 256, 16, 3);
   return 0;
 }

@@ -58,7 +58,9 @@ bool register_ops() {
     auto* library = new torch::Library(torch::Library::FRAGMENT, "djlmamba", std::nullopt, __FILE__, __LINE__);
     define_if_missing(*library, "djlmamba::linear", define_linear);
     define_if_missing(*library, "djlmamba::selective_scan", define_selective_scan);
+    define_if_missing(*library, "djlmamba::selective_scan_step", define_selective_scan_step);
     define_if_missing(*library, "djlmamba::causal_conv1d", define_causal_conv1d);
+    define_if_missing(*library, "djlmamba::causal_conv1d_step", define_causal_conv1d_step);
     define_if_missing(*library, "djlmamba::state_space_dual", define_state_space_dual);
     define_if_missing(*library, "djlmamba::state_space_dual_step", define_state_space_dual_step);
     define_if_missing(*library, "djlmamba::rms_norm", define_rms_norm);

@@ -134,6 +134,18 @@ at::Tensor sequence_append(const at::Tensor& past, const at::Tensor& more);
 /** gate, x (..., M) -> silu(gate) x. */
 at::Tensor gated_product(const at::Tensor& gate, const at::Tensor& x);
 
+/**
+ * One step of the selective scan, in place on the state (slots, D, N): u, delta, gate (B, D); b, c (B, [G,] N); slots (B), -1 for padding, or row r in slot
+ * r -> output. Not differentiable.
+ */
+at::Tensor selective_scan_step(
+    const at::Tensor& state, const at::Tensor& u, const at::Tensor& delta, const at::Tensor& a, const at::Tensor& b, const at::Tensor& c,
+    const OptionalTensor& skip, const OptionalTensor& gate, const OptionalTensor& delta_bias, const OptionalTensor& slots, bool delta_softplus);
+
+/** One step of the causal convolution, in place on the state (slots, W - 1, D), which moves on by one input: x (B, D) -> output. Not differentiable. */
+at::Tensor causal_conv1d_step(
+    const at::Tensor& state, const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, const OptionalTensor& slots, bool silu);
+
 struct AdamOptions {
   int64_t step = 1;
   double learning_rate = 0;
@@ -154,7 +166,9 @@ double adam_step(
 /** Adds the schema and the function of an op to the dispatcher. */
 void define_linear(torch::Library& library);
 void define_selective_scan(torch::Library& library);
+void define_selective_scan_step(torch::Library& library);
 void define_causal_conv1d(torch::Library& library);
+void define_causal_conv1d_step(torch::Library& library);
 void define_state_space_dual(torch::Library& library);
 void define_state_space_dual_step(torch::Library& library);
 void define_rms_norm(torch::Library& library);

@@ -16,8 +16,8 @@
 namespace djlmamba::cpu {
 
 /*
- * The causal depthwise convolution in front of a scan, over x preceded by initial_state (zeros if not given). It computes in T, float or double; sequences
- * are stored in X, which is T or, for T = float, BFloat16:
+ * The causal depthwise convolution in front of a scan, over x preceded by initial_state (zeros if not given). It computes in T, float or
+ * double; sequences are stored in X, which is T or, for T = float, BFloat16:
  *
  *   y(t,d)   = bias(d) + sum over k in [0, width) of weight(d,k) x(t - width + 1 + k, d)
  *   out(t,d) = silu(y(t,d)), or y without the activation

@@ -96,8 +96,12 @@ void backward_column(const CausalConv1dBackward<T, X>& f, const Block& block, co
     for (int k = 0; k <= kWidth; ++k) sums[k] = load(s.d_sums + k * s.row + d);
   }
   const Vec<T> bias = load(s.taps.bias + d);
-  const X* x_next = x_row(in, block, piece.begin) + d;
-  const X* d_out_next = f.d_out.data + block.batch * f.d_out.batch_stride + piece.begin * f.d_out.length_stride + block.first + d;
+  const X* x_next = nullptr;
+  const X* d_out_next = nullptr;
+  if (piece.begin < piece.end) {
+    x_next = x_row(in, block, piece.begin) + d;
+    d_out_next = f.d_out.data + block.batch * f.d_out.batch_stride + piece.begin * f.d_out.length_stride + block.first + d;
+  }
   for (int64_t t = piece.begin; t < piece.end + kWidth - 1; ++t) {
     Vec<T> g = {};
     if (t < piece.sequence_end) {

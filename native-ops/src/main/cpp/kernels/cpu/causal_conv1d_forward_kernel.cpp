@@ -95,14 +95,17 @@ struct RowFunctions {
   ForwardRows<T, From, X> one;
 
   RowFunctions(int64_t width, bool silu)
-      : several(silu ? forward_rows_of_width<T, From, X, kRowsTogether, true>(width) : forward_rows_of_width<T, From, X, kRowsTogether, false>(width)),
+      : several(silu ? forward_rows_of_width<T, From, X, kRowsTogether, true>(width)
+                     : forward_rows_of_width<T, From, X, kRowsTogether, false>(width)),
         one(silu ? forward_rows_of_width<T, From, X, 1, true>(width) : forward_rows_of_width<T, From, X, 1, false>(width)) {}
 
   /** The rows of the output from `out` on. */
   void run(const Taps<T>& taps, const From* from, int64_t from_stride, int64_t width, int64_t channels, int64_t rows, X* out,
            int64_t out_stride) const {
     int64_t t = 0;
-    for (; t + kRowsTogether <= rows; t += kRowsTogether) several(taps, from + t * from_stride, from_stride, width, channels, out + t * out_stride, out_stride);
+    for (; t + kRowsTogether <= rows; t += kRowsTogether) {
+      several(taps, from + t * from_stride, from_stride, width, channels, out + t * out_stride, out_stride);
+    }
     for (; t < rows; ++t) one(taps, from + t * from_stride, from_stride, width, channels, out + t * out_stride, out_stride);
   }
 };
@@ -128,7 +131,7 @@ void causal_conv1d_forward(const CausalConv1dForward<T, X>& f, int64_t block_beg
     const Pieces pieces(in.packed, in.sizes.length, block.batch, block.begin, block.end);
     for (int64_t p = pieces.first(); p < pieces.last(); ++p) {
       const Piece piece = pieces[p];
-      X* out = f.out.data + block.batch * f.out.batch_stride + block.first;
+      const auto out = [&](int64_t at) { return f.out.data + block.batch * f.out.batch_stride + at * f.out.length_stride + block.first; };
       int64_t t = piece.begin;
       /* Outputs that reach before the sequence's first step: what they reach is laid out in scratch. */
       const int64_t reach = piece.sequence_begin + width - 1;
@@ -136,12 +139,11 @@ void causal_conv1d_forward(const CausalConv1dForward<T, X>& f, int64_t block_beg
         int64_t count = (piece.end < reach ? piece.end : reach) - t;
         count = count < kRowsTogether ? count : kRowsTogether;
         for (int64_t i = 0; i < width - 1 + count; ++i) copy_input_row(in, block, piece, t - width + 1 + i, s.inputs + i * row);
-        first_rows.run(s.taps, s.inputs, row, width, block.count, count, out + t * f.out.length_stride, f.out.length_stride);
+        first_rows.run(s.taps, s.inputs, row, width, block.count, count, out(t), f.out.length_stride);
         t += count;
       }
       if (t < piece.end) {
-        rows.run(s.taps, x_row(in, block, t - width + 1), in.x.length_stride, width, block.count, piece.end - t, out + t * f.out.length_stride,
-                 f.out.length_stride);
+        rows.run(s.taps, x_row(in, block, t - width + 1), in.x.length_stride, width, block.count, piece.end - t, out(t), f.out.length_stride);
       }
       if (f.final_state.data != nullptr && piece.ends()) {
         for (int64_t j = 0; j < width - 1; ++j) {

@@ -62,8 +62,9 @@ void causal_conv1d_step(const CausalConv1dStep<T, X>& f, int64_t block_begin, in
     }
     if (first != loaded) taps.load(f.weight, f.bias, sizes.width, first, count);
     loaded = first;
+    T* const state = sizes.width == 1 ? nullptr : f.state.data + slot * f.state.batch_stride + first;
     (f.silu ? step_row<T, X, true> : step_row<T, X, false>)(taps, sizes.width, count, f.x.data + row * f.x.row_stride + first,
-                                                            f.state.data + slot * f.state.batch_stride + first, f.state.row_stride, out);
+                                                            state, f.state.row_stride, out);
   }
 }
 

@@ -16,8 +16,8 @@
 namespace djlmamba::cpu {
 
 /*
- * The selective scan of Mamba (Gu and Dao 2023, section 3), in natural exponentials. It computes in T, float or double; sequences are stored in X, which
- * is T or, for T = float, BFloat16:
+ * The selective scan of Mamba (Gu and Dao 2023, section 3), in natural exponentials. It computes in T, float or double; sequences are stored
+ * in X, which is T or, for T = float, BFloat16:
  *
  *   delta'(t,d) = softplus(delta(t,d) + delta_bias(d)), or without the softplus (the softplus is the identity above 20)
  *   h(t,d,n)    = exp(delta'(t,d) A(d,n)) h(t-1,d,n) + delta'(t,d) B(t,g,n) u(t,d),   with g = d / (channels / groups)

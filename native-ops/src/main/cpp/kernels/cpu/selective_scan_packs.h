@@ -134,6 +134,9 @@ struct TileMatrices {
   template <typename X>
   void load(const SelectiveScanInputs<T, X>& in, int64_t batch, int64_t begin, int64_t end, int64_t of_group) {
     group = of_group;
+    b = c = nullptr;
+    b_stride = c_stride = 0;
+    if (begin == end) return;
     load_one(in.b, batch, begin, end, in.sizes.states, b, b_stride, b_copy);
     load_one(in.c, batch, begin, end, in.sizes.states, c, c_stride, c_copy);
   }

@@ -14,9 +14,9 @@
 namespace djlmamba::cpu {
 
 /*
- * One step of the selective scan (selective_scan.h) for each of `rows` rows, in place on a state: row r reads and writes the state of slot slots[r], or of
- * slot r without slots. Slot -1 is padding: the row's output is zero and no state is touched. To run it, see selective_scan.h: the contract is the same;
- * slots are -1 or those of `state`, no slot twice.
+ * One step of the selective scan (selective_scan.h) for each of `rows` rows, in place on a state: row r reads and writes the state of slot
+ * slots[r], or of slot r without slots. Slot -1 is padding: the row's output is zero and no state is touched. To run it, see
+ * selective_scan.h: the contract is the same; slots are -1 or those of `state`, no slot twice.
  */
 
 struct SelectiveScanStepSizes {

@@ -13,6 +13,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.apiguardian.api.API;
 
 /**
@@ -195,11 +196,26 @@ public final class CausalConv1d {
      */
     public void check() {
         ArgumentCheck check = new ArgumentCheck("causal conv1d", true);
+        checkTokens(check, "(B, L, D)", 3);
+        if (sequences != null) {
+            check.packed(sequences, x.getShape().get(0), x.getShape().get(1));
+        }
+        if (initialState != null) {
+            check.parameter(
+                    "initialState",
+                    initialState,
+                    sequences == null ? "(B, W - 1, D)" : "(B, S, W - 1, D)",
+                    stateShape().getShape());
+        }
+        check.elements("the output", x.getShape().getShape());
+        check.elements("the final state", stateShape().getShape());
+    }
+
+    /** Checks what every step has, and what all share, where x has the axes that are named. */
+    void checkTokens(ArgumentCheck check, String letters, int axes) {
         check.array("x", x);
-        check.axes("x", x, "(B, L, D)", 3);
-        long batch = x.getShape().get(0);
-        long length = x.getShape().get(1);
-        long channels = x.getShape().get(2);
+        check.axes("x", x, letters, axes);
+        long channels = x.getShape().get(axes - 1);
         check.parameter("weight", weight);
         check.axes("weight", weight, "(D, W)", 2);
         long width = weight.getShape().get(1);
@@ -214,19 +230,6 @@ public final class CausalConv1d {
         if (bias != null) {
             check.parameter("bias", bias, "(D)", channels);
         }
-        if (sequences != null) {
-            check.packed(sequences, batch, length);
-        }
-        long[] state = stateShape().getShape();
-        if (initialState != null) {
-            check.parameter(
-                    "initialState",
-                    initialState,
-                    sequences == null ? "(B, W - 1, D)" : "(B, S, W - 1, D)",
-                    state);
-        }
-        check.elements("the output", batch, length, channels);
-        check.elements("the final state", state);
     }
 
     /**
@@ -242,6 +245,18 @@ public final class CausalConv1d {
                         1,
                         wide -> over(wide.apply(x), initialState, sequences).outputAndFinalState());
         return new Result(results.get(0), results.get(1));
+    }
+
+    /**
+     * Computes one step, where x lacks the axis L.
+     *
+     * @param wide makes of an activation what to compute with
+     * @param before the state before it, of shape (B, W - 1, D)
+     * @return the output, of shape (B, D), and the state after it
+     */
+    NDList step(UnaryOperator<NDArray> wide, NDArray before) {
+        NDList results = over(wide.apply(x).expandDims(1), before, null).outputAndFinalState();
+        return new NDList(results.get(0).squeeze(1), results.get(1));
     }
 
     private Shape stateShape() {

@@ -138,6 +138,16 @@ public interface OpsProvider {
     }
 
     /**
+     * Computes one step of a selective scan for each row of a batch, in place on its state.
+     *
+     * @param step the checked inputs
+     * @return the output, of shape (B, D)
+     */
+    default NDArray selectiveScanStep(SelectiveScanStep step) {
+        return step.naive();
+    }
+
+    /**
      * Computes a causal depthwise convolution.
      *
      * @param convolution the checked inputs
@@ -145,6 +155,16 @@ public interface OpsProvider {
      */
     default CausalConv1d.Result causalConv1d(CausalConv1d convolution) {
         return convolution.naive();
+    }
+
+    /**
+     * Computes one step of a causal convolution for each row of a batch, in place on its state.
+     *
+     * @param step the checked inputs
+     * @return the output, of shape (B, D)
+     */
+    default NDArray causalConv1dStep(CausalConv1dStep step) {
+        return step.naive();
     }
 
     /**

@@ -13,6 +13,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import java.util.Arrays;
+import java.util.function.UnaryOperator;
 import org.apiguardian.api.API;
 
 /**
@@ -287,12 +288,32 @@ public final class SelectiveScan {
      */
     public void check() {
         ArgumentCheck check = new ArgumentCheck("selective scan", true);
-        check.array("u", u);
-        check.axes("u", u, "(B, L, D)", 3);
+        checkTokens(check, "B, L", 2);
         long batch = u.getShape().get(0);
         long length = u.getShape().get(1);
-        long channels = u.getShape().get(2);
-        check.array("delta", delta, "(B, L, D), as u", batch, length, channels);
+        if (sequences != null) {
+            check.packed(sequences, batch, length);
+        }
+        if (initialState != null) {
+            check.parameter(
+                    "initialState",
+                    initialState,
+                    sequences == null ? "(B, D, N)" : "(B, S, D, N)",
+                    stateShape().getShape());
+        }
+        check.elements("the scan", u.getShape().add(a.getShape().get(1)).getShape());
+        check.elements("the final state", stateShape().getShape());
+    }
+
+    /**
+     * Checks what every step has, and what all share, where the leading axes are the first ones of
+     * u, named by the letters.
+     */
+    void checkTokens(ArgumentCheck check, String letters, int leading) {
+        check.array("u", u);
+        check.axes("u", u, "(" + letters + ", D)", leading + 1);
+        long channels = u.getShape().get(leading);
+        check.array("delta", delta, "(" + letters + ", D), as u", u.getShape().getShape());
         check.parameter("a", a);
         check.axes("a", a, "(D, N)", 2);
         long states = a.getShape().get(1);
@@ -303,9 +324,16 @@ public final class SelectiveScan {
                     "has no channels or no states: u " + u.getShape() + ", a " + a.getShape());
         }
         check.array("b", b);
-        check.axes("b", b, "(B, L, N) or (B, L, G, N)", 3, 4);
-        if (b.getShape().dimension() == 4) {
-            long groups = b.getShape().get(2);
+        check.axes(
+                "b",
+                b,
+                "(" + letters + ", N) or (" + letters + ", G, N)",
+                leading + 1,
+                leading + 2);
+        boolean grouped = b.getShape().dimension() == leading + 2;
+        Shape matrix = u.getShape().slice(0, leading).add(states);
+        if (grouped) {
+            long groups = b.getShape().get(leading);
             if (groups == 0 || channels % groups != 0) {
                 throw check.failure(
                         "b",
@@ -315,34 +343,20 @@ public final class SelectiveScan {
                                 + channels
                                 + " channels of u");
             }
-            check.array("b", b, "(B, L, G, N)", batch, length, groups, states);
-            check.array("c", c, "(B, L, G, N), as b", batch, length, groups, states);
-        } else {
-            check.array("b", b, "(B, L, N)", batch, length, states);
-            check.array("c", c, "(B, L, N), as b", batch, length, states);
+            matrix = u.getShape().slice(0, leading).add(groups, states);
         }
+        String expected = "(" + letters + (grouped ? ", G, N)" : ", N)");
+        check.array("b", b, expected, matrix.getShape());
+        check.array("c", c, expected + ", as b", matrix.getShape());
         if (skip != null) {
             check.parameter("skip", skip, "(D)", channels);
         }
         if (gate != null) {
-            check.array("gate", gate, "(B, L, D), as u", batch, length, channels);
+            check.array("gate", gate, "(" + letters + ", D), as u", u.getShape().getShape());
         }
         if (deltaBias != null) {
             check.parameter("deltaBias", deltaBias, "(D)", channels);
         }
-        if (sequences != null) {
-            check.packed(sequences, batch, length);
-        }
-        long[] state = stateShape().getShape();
-        if (initialState != null) {
-            check.parameter(
-                    "initialState",
-                    initialState,
-                    sequences == null ? "(B, D, N)" : "(B, S, D, N)",
-                    state);
-        }
-        check.elements("the scan", batch, length, channels, states);
-        check.elements("the final state", state);
     }
 
     /**
@@ -368,6 +382,29 @@ public final class SelectiveScan {
                                                 sequences)
                                         .outputAndFinalState());
         return new Result(results.get(0), results.get(1));
+    }
+
+    /**
+     * Computes one step, where the arrays lack the axis L.
+     *
+     * @param wide makes of an activation what to compute with
+     * @param before the state before it, of shape (B, D, N)
+     * @return the output, of shape (B, D), and the state after it
+     */
+    NDList step(UnaryOperator<NDArray> wide, NDArray before) {
+        UnaryOperator<NDArray> asSequence =
+                array -> array == null ? null : wide.apply(array).expandDims(1);
+        NDList results =
+                over(
+                                asSequence.apply(u),
+                                asSequence.apply(delta),
+                                asSequence.apply(b),
+                                asSequence.apply(c),
+                                asSequence.apply(gate),
+                                before,
+                                null)
+                        .outputAndFinalState();
+        return new NDList(results.get(0).squeeze(1), results.get(1));
     }
 
     private Shape stateShape() {

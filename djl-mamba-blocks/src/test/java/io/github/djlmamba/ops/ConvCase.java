@@ -85,6 +85,11 @@ public final class ConvCase extends OpCase {
         return all;
     }
 
+    /** The sequences packed into the rows, or null for one a row. */
+    public PackedSequences sequences() {
+        return sequences;
+    }
+
     /** The sizes. */
     public Size size() {
         return size;
@@ -97,6 +102,13 @@ public final class ConvCase extends OpCase {
                 .withSilu(options.contains(Option.SILU))
                 .withInitialState(arrays.get("initialState"))
                 .withSequences(sequences);
+    }
+
+    /** The step over the arrays of one token, whose x lacks the axis L. */
+    public CausalConv1dStep step(NDArray state, Map<String, NDArray> token) {
+        return CausalConv1dStep.of(state, token.get("x"), token.get("weight"))
+                .withBias(token.get("bias"))
+                .withSilu(options.contains(Option.SILU));
     }
 
     @Override

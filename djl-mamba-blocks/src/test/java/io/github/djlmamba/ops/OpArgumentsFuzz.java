@@ -145,19 +145,21 @@ public abstract class OpArgumentsFuzz {
         if (opCase instanceof DualCase dual) {
             return dual.shapes(arrays);
         }
-        if (opCase instanceof ScanCase) {
+        if (opCase instanceof ScanCase scan) {
             Shape u = arrays.get("u").getShape();
-            return List.of(u, new Shape(u.get(0), u.get(2), arrays.get("a").getShape().get(1)));
+            long states = arrays.get("a").getShape().get(1);
+            return List.of(u, PackedForm.stateShape(scan.sequences(), u.get(0), u.get(2), states));
         }
         if (opCase instanceof AttentionCase) {
             return List.of(arrays.get("queries").getShape());
         }
         Shape x = arrays.get("x").getShape();
-        if (!(opCase instanceof ConvCase)) {
+        if (!(opCase instanceof ConvCase convolution)) {
             return arrays.get("residual") != null ? List.of(x, x) : List.of(x);
         }
-        return List.of(
-                x, new Shape(x.get(0), arrays.get("weight").getShape().get(1) - 1, x.get(2)));
+        long rows = arrays.get("weight").getShape().get(1) - 1;
+        PackedSequences packed = convolution.sequences();
+        return List.of(x, PackedForm.stateShape(packed, x.get(0), rows, x.get(2)));
     }
 
     private static OpCase draw(Random random) {
@@ -172,12 +174,14 @@ public abstract class OpArgumentsFuzz {
                 return new ScanCase(
                         new ScanCase.Size(batch, length, channels, inner, groups),
                         ScanCase.allOptions().get(random.nextInt(32)),
-                        layout);
+                        layout,
+                        packOrNot(batch, length, random));
             case 1:
                 return new ConvCase(
                         new ConvCase.Size(batch, length, channels, 1 + random.nextInt(7)),
                         ConvCase.allOptions().get(random.nextInt(8)),
-                        layout);
+                        layout,
+                        packOrNot(batch, length, random));
             case 2:
                 int keyHeads = 1 + random.nextInt(3);
                 return new AttentionCase(
@@ -222,7 +226,7 @@ public abstract class OpArgumentsFuzz {
                         DualCase.allOptions().get(random.nextInt(96)),
                         layout,
                         chunks[random.nextInt(chunks.length)],
-                        batch > 0 && random.nextInt(3) == 0 ? pack(batch, length, random) : null);
+                        packOrNot(batch, length, random));
             default:
                 long[] leading = new long[random.nextInt(4)];
                 for (int i = 0; i < leading.length; i++) {
@@ -233,7 +237,10 @@ public abstract class OpArgumentsFuzz {
         }
     }
 
-    private static PackedSequences pack(int batch, int length, Random random) {
+    private static PackedSequences packOrNot(int batch, int length, Random random) {
+        if (batch == 0 || random.nextInt(3) != 0) {
+            return null;
+        }
         long[][] lengths = new long[batch][1 + random.nextInt(4)];
         for (int row = 0; row < batch; row++) {
             lengths[row] = new long[lengths[0].length];

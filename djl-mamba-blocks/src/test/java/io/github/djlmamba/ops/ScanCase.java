@@ -109,6 +109,11 @@ public final class ScanCase extends OpCase {
         return all;
     }
 
+    /** The sequences packed into the rows, or null for one a row. */
+    public PackedSequences sequences() {
+        return sequences;
+    }
+
     /** The sizes. */
     public Size size() {
         return size;
@@ -128,6 +133,21 @@ public final class ScanCase extends OpCase {
                 .withDeltaSoftplus(options.contains(Option.SOFTPLUS))
                 .withInitialState(arrays.get("initialState"))
                 .withSequences(sequences);
+    }
+
+    /** The step over the arrays of one token, which lack the axis L. */
+    public SelectiveScanStep step(NDArray state, Map<String, NDArray> token) {
+        return SelectiveScanStep.of(
+                        state,
+                        token.get("u"),
+                        token.get("delta"),
+                        token.get("a"),
+                        token.get("b"),
+                        token.get("c"))
+                .withSkip(token.get("skip"))
+                .withGate(token.get("gate"))
+                .withDeltaBias(token.get("deltaBias"))
+                .withDeltaSoftplus(options.contains(Option.SOFTPLUS));
     }
 
     @Override

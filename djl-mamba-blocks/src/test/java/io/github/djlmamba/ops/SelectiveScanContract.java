@@ -211,21 +211,26 @@ public abstract class SelectiveScanContract {
     @Test
     void valuesAndGradientsInBfloat16() {
         Bfloat16Checks.assumeAvailable();
+        for (OpsProvider each : List.of(provider(), OpsProviders.named(ReferenceOps.NAME))) {
+            bfloat16(each);
+        }
+    }
+
+    private void bfloat16(OpsProvider each) {
         int turn = 0;
         for (int length : new int[] {0, 1, 7, 16, 50, 130}) {
             for (Set<Option> options : optionsFor(length + 65, turn)) {
                 for (int groups = 0; groups < 3; groups++) {
                     Layout layout = Layout.values()[turn++ % Layout.values().length];
                     Size size = new Size(2, length, turn % 2 == 0 ? 6 : 34, 8, groups);
-                    Bfloat16Checks.valuesAndGradients(
-                            provider(), new ScanCase(size, options, layout));
+                    Bfloat16Checks.valuesAndGradients(each, new ScanCase(size, options, layout));
                 }
             }
         }
         for (PackedSequences packed : Packings.AWKWARD) {
             Size size = new Size((int) packed.batch(), (int) packed.length(), 18, 5, 2);
             Bfloat16Checks.valuesAndGradients(
-                    provider(), new ScanCase(size, ALL, Layout.CONTIGUOUS, packed));
+                    each, new ScanCase(size, ALL, Layout.CONTIGUOUS, packed));
         }
     }
 

@@ -76,6 +76,22 @@ final class NativeBindings {
             double deltaMinimum,
             double deltaMaximum);
 
+    static native long selectiveScanStep(
+            long state,
+            long u,
+            long delta,
+            long a,
+            long b,
+            long c,
+            long skip,
+            long gate,
+            long deltaBias,
+            long slots,
+            boolean deltaSoftplus);
+
+    static native long causalConv1dStep(
+            long state, long x, long weight, long bias, long slots, boolean silu);
+
     /** Returns the output and, with a residual, the sum with it. */
     static native long[] rmsNorm(
             long x,

@@ -17,6 +17,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.CausalAttention;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.CausalConv1dStep;
 import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
@@ -25,6 +26,7 @@ import io.github.djlmamba.ops.ReducedPrecision;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SelectiveScan;
+import io.github.djlmamba.ops.SelectiveScanStep;
 import io.github.djlmamba.ops.SequenceAppend;
 import io.github.djlmamba.ops.StateSpaceDual;
 import io.github.djlmamba.ops.StateSpaceDualStep;
@@ -223,6 +225,28 @@ public final class NativeOps implements OpsProvider {
 
     /** {@inheritDoc} */
     @Override
+    public NDArray selectiveScanStep(SelectiveScanStep step) {
+        NativeLibrary.require();
+        String op = "selective scan step";
+        return array(
+                op,
+                step.u(),
+                NativeBindings.selectiveScanStep(
+                        handle(op, "state", step.state()),
+                        handle(op, "u", step.u()),
+                        handle(op, "delta", step.delta()),
+                        handle(op, "a", step.a()),
+                        handle(op, "b", step.b()),
+                        handle(op, "c", step.c()),
+                        optionalHandle(op, "skip", step.skip()),
+                        optionalHandle(op, "gate", step.gate()),
+                        optionalHandle(op, "deltaBias", step.deltaBias()),
+                        optionalHandle(op, "slots", step.slots()),
+                        step.deltaSoftplus()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
     public RmsNormalization.Result rmsNorm(RmsNormalization norm) {
         NativeLibrary.require();
         String op = "RMS norm";
@@ -254,6 +278,23 @@ public final class NativeOps implements OpsProvider {
                         handle(op, "values", attention.values()),
                         attention.scale(),
                         attention.window()));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray causalConv1dStep(CausalConv1dStep step) {
+        NativeLibrary.require();
+        String op = "causal conv1d step";
+        return array(
+                op,
+                step.x(),
+                NativeBindings.causalConv1dStep(
+                        handle(op, "state", step.state()),
+                        handle(op, "x", step.x()),
+                        handle(op, "weight", step.weight()),
+                        optionalHandle(op, "bias", step.bias()),
+                        optionalHandle(op, "slots", step.slots()),
+                        step.silu()));
     }
 
     /** {@inheritDoc} */
