@@ -111,7 +111,7 @@ void check_once_differentiable(const char* op) {
 }
 
 at::Tensor last_axis_contiguous(const at::Tensor& tensor) {
-  if (!tensor.defined() || tensor.stride(-1) == 1 || tensor.size(-1) <= 1) {
+  if (!tensor.defined() || tensor.dim() == 0 || tensor.stride(-1) == 1 || tensor.size(-1) <= 1) {
     return tensor;
   }
   return tensor.contiguous();
