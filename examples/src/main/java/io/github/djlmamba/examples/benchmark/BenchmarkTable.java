@@ -97,6 +97,7 @@ public final class BenchmarkTable {
         }
         if (name.startsWith("gemm")
                 || name.startsWith("linear")
+                || name.startsWith("causal_attention")
                 || name.startsWith("state_space_dual ")) {
             return "GFLOP/s";
         }

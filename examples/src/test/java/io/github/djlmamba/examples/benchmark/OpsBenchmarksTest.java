@@ -79,6 +79,18 @@ class OpsBenchmarksTest {
             }
         }
         for (int threads : new int[] {1, 2}) {
+            for (String op :
+                    new String[] {
+                        "state_space_dual", "rms_norm", "gated_product", "causal_attention"
+                    }) {
+                for (String pass : new String[] {" forward", " backward"}) {
+                    assertTrue(calls.contains(op + pass + " native " + threads), op);
+                    assertTrue(calls.contains(op + pass + " reference " + threads), op);
+                }
+            }
+            for (String op : new String[] {"selective_scan", "state_space_dual", "causal_conv1d"}) {
+                assertTrue(calls.contains(op + "_step native " + threads), op);
+            }
             for (String op : new String[] {"selective_scan", "causal_conv1d", "linear"}) {
                 for (String pass : new String[] {" forward", " backward"}) {
                     assertTrue(calls.contains(op + pass + " native " + threads));
@@ -99,7 +111,9 @@ class OpsBenchmarksTest {
         String table = BenchmarkTable.render(results);
         assertTrue(table.contains("Gexp/s") && table.contains("GFLOP/s"), table);
         for (String ratio :
-                new String[] {"Java / C++", "backward / forward", "reference / native"}) {
+                new String[] {
+                    "Java / C++", "backward / forward", "reference / native", "float32 / bfloat16"
+                }) {
             assertTrue(table.contains(ratio), table);
         }
         assertFalse(table.contains("NaN"), table);
