@@ -11,6 +11,7 @@ package io.github.djlmamba.ops;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.util.NativeResource;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -78,8 +79,12 @@ public final class LinearCase extends OpCase {
 
     /** The op takes bfloat16 within that precision alone. */
     private static List<NDArray> inPrecisionOf(NDArray input, Supplier<List<NDArray>> run) {
-        boolean single = input.getDataType() != DataType.UNKNOWN;
-        return (single ? Precision.FLOAT32 : Precision.BFLOAT16).within(run);
+        // What is closed has no type to ask for; the op is to say so.
+        boolean reduced =
+                input instanceof NativeResource<?> open
+                        && !open.isReleased()
+                        && input.getDataType() == DataType.UNKNOWN;
+        return (reduced ? Precision.BFLOAT16 : Precision.FLOAT32).within(run);
     }
 
     @Override
