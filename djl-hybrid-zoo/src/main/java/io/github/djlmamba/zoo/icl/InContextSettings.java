@@ -32,8 +32,7 @@ import org.apiguardian.api.API;
  * @param points the largest number of examples in training; models with learned positions take
  *     twice as many, others any number
  * @param modelSize the width of the residual stream
- * @param heads the heads of attention; those of Mamba-2, which has twice the channels, are as
- *     large
+ * @param heads the heads of attention; those of Mamba-2, which has twice the channels, are as large
  * @param stateSize the state size N of Mamba and Mamba-2
  */
 @API(status = API.Status.EXPERIMENTAL)
