@@ -101,7 +101,10 @@ public final class BenchmarkTable {
                 || name.startsWith("state_space_dual ")) {
             return "GFLOP/s";
         }
-        return name.endsWith("training step") ? "steps/s" : "GB/s";
+        if (name.contains(": ")) {
+            return "%";
+        }
+        return name.endsWith("training step") || name.endsWith("prefill") ? "tokens/s" : "GB/s";
     }
 
     private static String number(String format, Double value) {

@@ -8,22 +8,16 @@
  */
 package io.github.djlmamba.examples.benchmark;
 
-import ai.djl.engine.Engine;
-import ai.djl.ndarray.NDManager;
-import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.util.Progress;
-import io.github.djlmamba.nativeops.NativeOps;
-import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.zoo.icl.InContextSettings;
-import java.util.ArrayList;
 import java.util.List;
 import org.apiguardian.api.API;
 
 /**
  * The benchmarks of the ops: selective scan, causal convolution and linear projection with their
- * gradients at the sizes of a language model and of the in-context-learning study, an Adam step,
- * and a training step. Each is checked before it is timed.
+ * gradients at the sizes of a language model and of the in-context-learning study, and an Adam
+ * step. Each is checked before it is timed.
  *
  * <p>The rates that bound an op are measured between its calls, in the same turns. Immutable; but a
  * run sets the engine's number of threads and forces ops providers, both of which it restores, so
@@ -31,9 +25,6 @@ import org.apiguardian.api.API;
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class OpsBenchmarks {
-
-    /** More would end the process where the system does not grant them. */
-    private static final int MAXIMUM_THREADS = 1024;
 
     private final List<Benchmark> benchmarks;
     private final Benchmark.Efforts efforts;
@@ -72,8 +63,7 @@ public final class OpsBenchmarks {
                         op(new LinearOp(2048, 1536, 768), false),
                         op(new LinearOp(5248, 128, 512), true),
                         op(new LinearOp(5248, 256, 128), true),
-                        new AdamBenchmark(model(4, 41, 20, 256)),
-                        new TrainingStepBenchmark(model(4, 41, 20, 128), 64)),
+                        new AdamBenchmark(model(4, 41, 20, 256))),
                 new Benchmark.Efforts(
                         new Rounds.Effort(2, 60, 3, 2), new Rounds.Effort(2, 6, 1, 2)));
     }
@@ -100,8 +90,7 @@ public final class OpsBenchmarks {
                         DecodeSteps.causalConv1d(2, 8, 4),
                         op(new LinearOp(8, 16, 24), true),
                         reduced(new LinearOp(8, 16, 24)),
-                        new AdamBenchmark(model(2, 3, 2, 8)),
-                        new TrainingStepBenchmark(model(2, 3, 2, 8), 4)),
+                        new AdamBenchmark(model(2, 3, 2, 8))),
                 new Benchmark.Efforts(
                         new Rounds.Effort(3, 3, 3, 0), new Rounds.Effort(2, 2, 1, 0)));
     }
@@ -129,35 +118,6 @@ public final class OpsBenchmarks {
      * @throws IllegalStateException if the native ops do not work here, or a result is wrong
      */
     public List<BenchmarkResult> run(List<Integer> threads, Progress progress) {
-        for (int count : threads) {
-            if (count < 1 || count > MAXIMUM_THREADS) {
-                throw new IllegalArgumentException(
-                        "the number of threads is " + count + "; expected 1 to " + MAXIMUM_THREADS);
-            }
-        }
-        Engine engine = Engine.getEngine("PyTorch");
-        OpsProviders.named(NativeOps.NAME);
-        int before = JniUtils.getNumThreads();
-        engine.setRandomSeed(1);
-        progress.reset("Benchmarks", (long) benchmarks.size() * (threads.size() + 1));
-        try (NDManager manager = engine.newBaseManager()) {
-            JniUtils.setNumThreads(threads.stream().max(Integer::compare).orElse(before));
-            for (Benchmark benchmark : benchmarks) {
-                benchmark.check(manager);
-                progress.increment(1);
-            }
-            List<BenchmarkResult> results = new ArrayList<>();
-            for (int count : threads) {
-                JniUtils.setNumThreads(count);
-                for (Benchmark benchmark : benchmarks) {
-                    results.addAll(benchmark.run(manager, count, efforts));
-                    progress.increment(1);
-                }
-            }
-            return results;
-        } finally {
-            JniUtils.setNumThreads(before);
-            progress.end();
-        }
+        return BenchmarkRun.of(benchmarks, efforts, threads, progress);
     }
 }

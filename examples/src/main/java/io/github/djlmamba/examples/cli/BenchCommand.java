@@ -17,7 +17,11 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         description = "Benchmarks; each checks the result it times.",
-        subcommands = {BenchOpsCommand.class, CommandLine.HelpCommand.class},
+        subcommands = {
+            BenchOpsCommand.class,
+            BenchTrainCommand.class,
+            CommandLine.HelpCommand.class
+        },
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 final class BenchCommand implements Runnable {

@@ -8,50 +8,29 @@
  */
 package io.github.djlmamba.examples.cli;
 
+import ai.djl.util.Progress;
 import io.github.djlmamba.examples.benchmark.BenchmarkResult;
-import io.github.djlmamba.examples.benchmark.BenchmarkTable;
 import io.github.djlmamba.examples.benchmark.OpsBenchmarks;
-import java.io.PrintWriter;
 import java.util.List;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Times the ops beside what bounds them on this machine. */
 @Command(
         name = "ops",
         description = {
-            "Time the ops, and a training step, beside the rates of this machine that bound them.",
+            "Time the ops beside the rates of this machine that bound them.",
             "Takes some minutes; what else computes meanwhile makes the times worse."
         },
         mixinStandardHelpOptions = true)
-final class BenchOpsCommand implements Callable<Integer> {
+final class BenchOpsCommand extends BenchmarkCommand {
 
     @Option(names = "--threads", description = "The threads to compute on. Default: one, then two.")
     private Integer threads;
 
-    @Option(names = "--json", description = "Print the results as JSON instead of the table.")
-    private boolean json;
-
-    @Spec private CommandSpec spec;
-
-    /** {@inheritDoc} */
     @Override
-    public Integer call() {
-        List<BenchmarkResult> results;
-        try (TerminalProgress progress = new TerminalProgress()) {
-            results = OpsBenchmarks.standard().run(threadCounts(), progress);
-        }
-        PrintWriter out = spec.commandLine().getOut();
-        if (json) {
-            out.println(BenchmarkResult.toJson(results));
-        } else {
-            out.print(BenchmarkTable.render(results));
-        }
-        out.flush();
-        return 0;
+    protected List<BenchmarkResult> run(Progress progress) {
+        return OpsBenchmarks.standard().run(threadCounts(), progress);
     }
 
     private List<Integer> threadCounts() {

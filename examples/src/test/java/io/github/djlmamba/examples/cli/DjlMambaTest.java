@@ -246,6 +246,8 @@ class DjlMambaTest {
                 "icl predict",
                 "icl train",
                 "bench",
+                "bench ops",
+                "bench train",
                 "models",
                 "models bundle",
                 "doctor"
