@@ -449,10 +449,7 @@ public final class StateSpaceDual {
     /** Returns the shape of states. */
     Shape stateShape() {
         Shape shape = x.getShape();
-        long[] matrix = {shape.get(2), shape.get(3), states()};
-        return sequences == null
-                ? new Shape(shape.get(0)).add(matrix)
-                : new Shape(sequences.stateShape(matrix));
+        return PackedForm.stateShape(sequences, shape.get(0), shape.get(2), shape.get(3), states());
     }
 
     /**

@@ -9,10 +9,12 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.function.UnaryOperator;
 
 /** The naive form of the state space dual: one sequence after the other, token by token. */
@@ -24,146 +26,63 @@ final class StateSpaceDualNaive {
         this.op = op;
     }
 
-    /** What a sequence has of its own, or all of a row or batch. */
-    private record Tokens(
-            NDArray x, NDArray delta, NDArray b, NDArray c, NDArray gate, NDArray initialState) {}
-
     /** Computes both results; the function makes of an activation what to compute with. */
     NDList outputAndFinalState(UnaryOperator<NDArray> wide) {
-        Tokens all =
-                new Tokens(
-                        wide.apply(op.x()),
-                        wide.apply(op.delta()),
-                        wide.apply(op.b()),
-                        wide.apply(op.c()),
-                        wide.apply(op.gate()),
-                        op.initialState());
-        if (op.x().getShape().get(0) == 0 || op.x().getShape().get(1) == 0) {
-            return new NDList(all.x().add(0), unchanged(all, op.stateShape()));
-        }
-        return op.sequences() == null ? sequence(all) : packed(all, op.sequences());
+        List<NDArray> tokens = tokens(wide);
+        return op.sequences() == null || op.x().getShape().size() == 0
+                ? sequences(tokens, op.initialState(), op.stateShape())
+                : PackedForm.compute(
+                        op.sequences(),
+                        tokens,
+                        op.initialState(),
+                        (own, before) -> sequences(own, before, stateOfOne()));
     }
 
     /** Computes one token of each row, whose arrays lack the axis L, from a state (B, H, P, N). */
     NDList step(UnaryOperator<NDArray> wide, NDArray before) {
-        UnaryOperator<NDArray> asSequence =
-                array -> array == null ? null : wide.apply(array).expandDims(1);
-        Tokens tokens =
-                new Tokens(
-                        asSequence.apply(op.x()),
-                        asSequence.apply(op.delta()),
-                        asSequence.apply(op.b()),
-                        asSequence.apply(op.c()),
-                        asSequence.apply(op.gate()),
-                        before);
-        if (before.getShape().get(0) == 0) {
-            return new NDList(tokens.x().squeeze(1).add(0), before);
+        List<NDArray> tokens = new ArrayList<>();
+        for (NDArray array : tokens(wide)) {
+            tokens.add(array == null ? null : array.expandDims(1));
         }
-        NDList results = sequence(tokens);
+        NDList results = sequences(tokens, before, before.getShape());
         return new NDList(results.get(0).squeeze(1), results.get(1));
     }
 
-    private static NDArray unchanged(Tokens in, Shape shape) {
-        return in.initialState() != null
-                ? in.initialState().add(0)
-                : in.x().getManager().zeros(shape, in.x().getDataType());
+    /** What each token has of its own: x, delta, B, C, and the gate or null. */
+    private List<NDArray> tokens(UnaryOperator<NDArray> wide) {
+        return Arrays.asList(
+                wide.apply(op.x()),
+                wide.apply(op.delta()),
+                wide.apply(op.b()),
+                wide.apply(op.c()),
+                wide.apply(op.gate()));
     }
 
-    private NDList packed(Tokens all, PackedSequences sequences) {
-        NDList outputs = new NDList();
-        NDList states = new NDList();
-        int rows = (int) sequences.batch();
-        Tokens[] byRow = split(all, evenly(rows), evenly(rows), 0);
-        for (int row = 0; row < rows; row++) {
-            NDList ofRow = row(byRow[row], sequences, row);
-            outputs.add(ofRow.get(0));
-            states.add(ofRow.get(1));
+    private Shape stateOfOne() {
+        Shape state = op.stateShape();
+        return new Shape(1).add(state.slice(state.dimension() - 3).getShape());
+    }
+
+    /** Computes a batch of sequences of equal length, one a row, from their states or zeros. */
+    private NDList sequences(List<NDArray> tokens, NDArray before, Shape stateShape) {
+        NDArray x = tokens.get(0);
+        NDArray gate = tokens.get(4);
+        if (x.getShape().size() == 0) {
+            NDArray state =
+                    before != null
+                            ? before.add(0)
+                            : x.getManager().zeros(stateShape, x.getDataType());
+            return new NDList(x.add(0), state);
         }
-        return new NDList(concat(outputs, 0), concat(states, 0));
-    }
-
-    private NDList row(Tokens in, PackedSequences sequences, int row) {
-        NDList outputs = new NDList();
-        NDList states = new NDList();
-        int count = sequences.sequences();
-        long[] cuts = new long[count - 1];
-        for (int s = 0; s < cuts.length; s++) {
-            cuts[s] = sequences.end(row, s);
-        }
-        Tokens[] bySequence = split(in, cuts, evenly(count), 1);
-        Shape state = new Shape(1).add(op.stateShape().slice(2).getShape());
-        for (int s = 0; s < count; s++) {
-            Tokens part = bySequence[s];
-            NDArray before = part.initialState();
-            Tokens tokens =
-                    new Tokens(
-                            part.x(),
-                            part.delta(),
-                            part.b(),
-                            part.c(),
-                            part.gate(),
-                            before == null ? null : before.squeeze(1));
-            if (sequences.begin(row, s) == sequences.end(row, s)) {
-                states.add(unchanged(tokens, state).expandDims(1));
-            } else {
-                NDList results = sequence(tokens);
-                outputs.add(results.get(0));
-                states.add(results.get(1).expandDims(1));
-            }
-        }
-        return new NDList(concat(outputs, 1), concat(states, 1));
-    }
-
-    private static long[] evenly(int parts) {
-        long[] cuts = new long[parts - 1];
-        for (int i = 0; i < cuts.length; i++) {
-            cuts[i] = i + 1;
-        }
-        return cuts;
-    }
-
-    /** Cuts tokens and states along an axis, which gives one more part than there are cuts. */
-    private static Tokens[] split(Tokens in, long[] cuts, long[] stateCuts, int axis) {
-        NDList x = in.x().split(cuts, axis);
-        NDList delta = in.delta().split(cuts, axis);
-        NDList b = in.b().split(cuts, axis);
-        NDList c = in.c().split(cuts, axis);
-        NDList gate = in.gate() == null ? null : in.gate().split(cuts, axis);
-        NDList states = in.initialState() == null ? null : in.initialState().split(stateCuts, axis);
-        Tokens[] parts = new Tokens[cuts.length + 1];
-        for (int i = 0; i < parts.length; i++) {
-            parts[i] =
-                    new Tokens(
-                            x.get(i),
-                            delta.get(i),
-                            b.get(i),
-                            c.get(i),
-                            gate == null ? null : gate.get(i),
-                            states == null ? null : states.get(i));
-        }
-        return parts;
-    }
-
-    /** Concatenates arrays; DJL cuts the graph of an array concatenated with nothing. */
-    private static NDArray concat(NDList arrays, int axis) {
-        return arrays.size() == 1 ? arrays.get(0) : NDArrays.concat(arrays, axis);
-    }
-
-    /** Computes a batch of sequences of at least one token each, from (B, H, P, N) to the same. */
-    private NDList sequence(Tokens in) {
-        long length = in.x().getShape().get(1);
-        long heads = in.x().getShape().get(2);
-        NDArray step = stepSizes(in.delta());
+        long length = x.getShape().get(1);
+        long heads = x.getShape().get(2);
+        NDArray step = stepSizes(tokens.get(1));
         NDArray decay = step.mul(op.a()).exp().expandDims(3).expandDims(4);
-        NDArray drive =
-                step.expandDims(3)
-                        .mul(in.x())
-                        .expandDims(4)
-                        .mul(SelectiveScan.perChannel(in.b(), heads).expandDims(3));
+        NDArray drive = step.expandDims(3).mul(x).expandDims(4).mul(perHead(tokens.get(2), heads));
         // Split, since the gradient of each slice taken by itself would be as large as the whole.
         NDList decays = decay.split(length, 1);
         NDList drives = drive.split(length, 1);
-        NDArray state = in.initialState() == null ? null : in.initialState().expandDims(1);
+        NDArray state = before == null ? null : before.expandDims(1);
         NDList history = new NDList(drives.size());
         for (int t = 0; t < drives.size(); t++) {
             NDArray input = drives.get(t);
@@ -171,25 +90,22 @@ final class StateSpaceDualNaive {
             history.add(state);
         }
         NDArray output =
-                concat(history, 1)
-                        .mul(SelectiveScan.perChannel(in.c(), heads).expandDims(3))
-                        .sum(new int[] {4});
+                PackedForm.concat(history, 1).mul(perHead(tokens.get(3), heads)).sum(new int[] {4});
         if (op.skip() != null) {
-            NDArray skip = op.skip();
-            output =
-                    output.add(
-                            in.x()
-                                    .mul(
-                                            skip.getShape().dimension() == 1
-                                                    ? skip.expandDims(1)
-                                                    : skip));
+            boolean byHead = op.skip().getShape().dimension() == 1;
+            output = output.add(x.mul(byHead ? op.skip().expandDims(1) : op.skip()));
         }
-        if (in.gate() != null) {
+        if (gate != null) {
             // Not Activation.swish: what it multiplies by may be gone at the backward pass
             // (Scalars).
-            output = output.mul(in.gate().mul(Activation.sigmoid(in.gate())));
+            output = output.mul(gate.mul(Activation.sigmoid(gate)));
         }
         return new NDList(output, state.squeeze(1));
+    }
+
+    /** Gives each head the matrix of its group: (B, L, [G,] N) to (B, L, H or 1, 1, N). */
+    private static NDArray perHead(NDArray grouped, long heads) {
+        return SelectiveScan.perChannel(grouped, heads).expandDims(3);
     }
 
     private NDArray stepSizes(NDArray delta) {

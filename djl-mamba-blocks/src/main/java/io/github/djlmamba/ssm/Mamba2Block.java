@@ -14,14 +14,13 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Activation;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.UniformInitializer;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
-import io.github.djlmamba.ops.Precision;
+import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.StateSpaceDual;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
@@ -206,25 +205,18 @@ public final class Mamba2Block extends SequenceMixer {
                 keepState ? new Mamba2State(convolved.finalState(), dual.finalState()) : null);
     }
 
-    /** Normalises before or after the gate, in float32 at least. */
-    private NDArray gatedNorm(NDArray y, NDArray z, NDArray weight) {
-        boolean reduced = Precision.isBfloat16(y);
-        NDArray wide = reduced ? Precision.FLOAT32.cast(y) : y;
-        NDArray wideGate = reduced ? Precision.FLOAT32.cast(z) : z;
-        NDArray gate = wideGate.mul(Activation.sigmoid(wideGate));
-        NDArray result =
-                options.norm() == Mamba2Options.Norm.AFTER_GATE
-                        ? rootMeanSquareNorm(wide.mul(gate)).mul(weight)
-                        : rootMeanSquareNorm(wide).mul(weight).mul(gate);
-        return reduced ? Precision.BFLOAT16.cast(result) : result;
-    }
-
-    private NDArray rootMeanSquareNorm(NDArray y) {
-        Shape shape = y.getShape();
-        long groups = options.groupedNorm() ? options.groups() : 1;
-        NDArray grouped = y.reshape(shape.slice(0, 2).add(groups, channels / groups));
-        NDArray root = grouped.square().mean(new int[] {3}, true).add(options.normEpsilon()).sqrt();
-        return grouped.div(root).reshape(shape);
+    private NDArray gatedNorm(NDArray y, NDArray gate, NDArray weight) {
+        return RmsNormalization.of(y)
+                .withGate(
+                        gate,
+                        options.norm() == Mamba2Options.Norm.AFTER_GATE
+                                ? RmsNormalization.GateOrder.GATE_FIRST
+                                : RmsNormalization.GateOrder.GATE_LAST)
+                .withWeight(weight)
+                .withGroups(options.groupedNorm() ? options.groups() : 1)
+                .withEpsilon(options.normEpsilon())
+                .run()
+                .output();
     }
 
     /** {@inheritDoc} */

@@ -23,7 +23,6 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -197,19 +196,17 @@ public abstract class StateSpaceDualContract {
 
     @Test
     void packedSequencesGiveWhatEachGivesByItself() {
-        long[][][] packings = {
-            {{3, 5, 1, 9}},
-            {{0, 18}, {18, 0}},
-            {{0, 0, 7, 0, 20, 0}, {27, 0, 0, 0, 0, 0}, {1, 1, 1, 1, 22, 1}},
-            {{16, 16, 16}, {15, 17, 16}},
-            {{70, 1, 33}, {40, 40, 24}},
-            {{4}, {4}}
-        };
-        for (long[][] lengths : packings) {
-            PackedSequences packed = PackedSequences.ofLengths(lengths);
+        for (PackedSequences packed : Packings.AWKWARD) {
             for (int chunk : chunks(0, 1, 16, 64)) {
                 for (Set<Option> options : List.of(ALL, NONE)) {
-                    Size size = new Size(lengths.length, (int) packed.length(), 4, 5, 3, chunk % 3);
+                    Size size =
+                            new Size(
+                                    (int) packed.batch(),
+                                    (int) packed.length(),
+                                    4,
+                                    5,
+                                    3,
+                                    chunk % 3);
                     DualCase dual = new DualCase(size, options, Layout.SLICED, chunk, packed);
                     SequenceChecks.oneByOne(
                             provider(), dual, packed, arrays -> dual.single(provider(), arrays));
@@ -220,10 +217,7 @@ public abstract class StateSpaceDualContract {
 
     @Test
     void manyPackedSequences() {
-        Random random = new Random(11);
-        long[] lengths = new long[Effort.of(300, 40)];
-        Arrays.setAll(lengths, i -> 1 + random.nextInt(199));
-        PackedSequences packed = PackedSequences.ofLengths(lengths);
+        PackedSequences packed = Packings.many(Effort.of(300, 40));
         for (int groups : new int[] {1, 2, 8}) {
             for (int chunk : chunks(64, 128)) {
                 Size size = new Size(1, (int) packed.length(), 8, 4, 4, groups);
@@ -236,7 +230,7 @@ public abstract class StateSpaceDualContract {
     }
 
     @Test
-    void packedSequencesInNoRowAndWithoutTokens() {
+    void packedSequencesWithoutTokens() {
         PackedSequences empty = PackedSequences.ofLengths(new long[][] {{0, 0}, {0, 0}});
         DualCase dual = new DualCase(new Size(2, 0, 2, 3, 2, 1), ALL, Layout.CONTIGUOUS, 0, empty);
         values(dual);
@@ -257,6 +251,11 @@ public abstract class StateSpaceDualContract {
                                 each, new DualCase(size, options, layout, chunk, null));
                     }
                 }
+            }
+            for (PackedSequences packed : Packings.AWKWARD) {
+                Size size = new Size((int) packed.batch(), (int) packed.length(), 4, 5, 3, 2);
+                Bfloat16Checks.valuesAndGradients(
+                        each, new DualCase(size, ALL, Layout.CONTIGUOUS, 0, packed));
             }
         }
     }
