@@ -39,6 +39,8 @@ constexpr int64_t kRecurrentUpTo = 4;
 /* Heads that share what depends on their group alone, and the memory of the partial gradients of B and C. */
 constexpr int64_t kFewestHeads = 6;
 constexpr int64_t kMostHeads = 12;
+/* Heads that a thread takes through a chunk one after the other: the more, the fewer times it goes over the pages of x and its like. */
+constexpr int64_t kMostHeadsTogether = 24;
 constexpr int64_t kWantedBlocks = 16;
 /* Elements of the states before each chunk that a thread keeps in the backward pass. */
 constexpr int64_t kMostChunkStates = int64_t{1} << 25;
@@ -79,11 +81,12 @@ StateSpaceDualGeometry state_space_dual_geometry(const StateSpaceDualSizes& size
   g.recurrent_up_to = sizes.chunk == 1 ? sizes.length : sizes.chunk == 0 ? kRecurrentUpTo : 0;
   g.heads_per_group = sizes.heads / sizes.groups;
   const int64_t chunk_states = ceil_div(sizes.length, g.backward_chunk) * sizes.head_size * sizes.states;
-  int64_t heads = std::clamp(sizes.batch * sizes.heads / kWantedBlocks, kFewestHeads, kMostHeads);
-  heads = std::clamp<int64_t>(kMostChunkStates / std::max<int64_t>(1, chunk_states), 1, heads);
+  const int64_t together = std::clamp<int64_t>(kMostChunkStates / std::max<int64_t>(1, chunk_states), 1, kMostHeadsTogether);
+  const int64_t heads = std::min(together, std::clamp(sizes.batch * sizes.heads / kWantedBlocks, kFewestHeads, kMostHeads));
   g.blocks_per_group = ceil_div(g.heads_per_group, heads);
   g.heads_per_block = g.blocks_per_group == 0 ? 1 : ceil_div(g.heads_per_group, g.blocks_per_group);
   g.blocks_per_row = g.blocks_per_group * sizes.groups;
+  g.blocks_together = std::max<int64_t>(1, std::min(together / g.heads_per_block, g.blocks_per_group));
 
   const int64_t rows = sizes.batch * g.blocks_per_row * sizes.length * sizes.states;
   const int64_t heads_of_rows = sizes.batch * sizes.heads;

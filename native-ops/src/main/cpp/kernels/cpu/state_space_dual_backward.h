@@ -27,6 +27,10 @@ struct HeadSums {
     d_delta_bias = arena.take<T>(heads);
   }
 
+  HeadSums from(const HeadExtent& extent, int64_t head) const {
+    return {d_skip + head * extent.padded_channels, d_a + head, d_delta_bias + head};
+  }
+
   void clear(const HeadExtent& extent, int64_t heads) const {
     memset(d_skip, 0, static_cast<size_t>(heads * extent.padded_channels) * sizeof(T));
     memset(d_a, 0, static_cast<size_t>(heads) * sizeof(T));
@@ -39,6 +43,8 @@ template <typename T>
 struct PartialRows {
   T* d_b;
   T* d_c;
+
+  PartialRows after(int64_t elements) const { return {d_b + elements, d_c + elements}; }
 };
 
 /** The gradient of y of one token from that of the output: d_out, gated. Whole vectors of scratch, zeros beyond the channels. */

@@ -29,7 +29,7 @@ struct Chunk {
   }
 };
 
-/** What the heads of a block share over one chunk, of one thread. Gradients are sums over these heads. */
+/** What heads of one group share over one chunk, of one thread. Gradients are sums over the heads of a block. */
 template <typename T>
 struct GroupScratch {
   T* b;               // [token][state]
@@ -98,9 +98,14 @@ static void read_group(const StateSpaceDualBackward<T, X>& f, const HeadExtent& 
   pack_rows<T>(element(f.in.c, s.batch, chunk.begin, s.group), f.in.c.length_stride, chunk.tokens, extent.states, g.c, chunk.padded, states);
   transpose_in(g.c, states, chunk.padded, states, g.c_transposed, chunk.padded);
   multiply_half<T, false>(g.b, states, g.c_transposed, extent.states, chunk.padded, g.scores);
+}
+
+/** Before the first head of a block. */
+template <typename T>
+static void clear_group_sums(const HeadExtent& extent, const Chunk& chunk, const GroupScratch<T>& g) {
   memset(g.d_scores, 0, static_cast<size_t>(chunk.padded * chunk.padded) * sizeof(T));
-  memset(g.d_b_transposed, 0, static_cast<size_t>(states * chunk.padded) * sizeof(T));
-  memset(g.d_c_transposed, 0, static_cast<size_t>(states * chunk.padded) * sizeof(T));
+  memset(g.d_b_transposed, 0, static_cast<size_t>(extent.padded_states * chunk.padded) * sizeof(T));
+  memset(g.d_c_transposed, 0, static_cast<size_t>(extent.padded_states * chunk.padded) * sizeof(T));
 }
 
 /** Adds to rows [t, t + kRows) what passes through the scores: sums over the earlier tokens if kLower, else over the later ones. */

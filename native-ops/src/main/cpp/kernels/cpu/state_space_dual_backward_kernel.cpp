@@ -27,7 +27,7 @@ struct BackwardScratch {
   int64_t chunks;
 
   void take(Arena& arena, const HeadExtent& extent, const StateSpaceDualGeometry& geometry, int64_t length) {
-    const int64_t heads = geometry.heads_per_block;
+    const int64_t heads = geometry.heads_per_block * geometry.blocks_together;
     chunks = length > geometry.recurrent_up_to ? (length + geometry.backward_chunk - 1) / geometry.backward_chunk : 0;
     skip = arena.take<T>(heads * extent.padded_channels);
     states = arena.take<T>(heads * chunks * extent.elements);
@@ -54,15 +54,32 @@ void next_state(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent,
                 RowsAhead::of(f.in.x, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels));
 }
 
+/** Calls function(first head, end, block) for each block of the heads of `s`. */
+template <typename Function>
+void for_each_block(const StateSpaceDualGeometry& geometry, const HeadsOfSequence& s, const Function& function) {
+  for (int64_t first = 0, block = 0; first < s.heads; first += geometry.heads_per_block, ++block) {
+    const int64_t end = first + geometry.heads_per_block;
+    function(first, end < s.heads ? end : s.heads, block);
+  }
+}
+
+/** `partial` is of the first block. */
 template <typename T, typename X>
 void backward_sequence(const StateSpaceDualBackward<T, X>& f, const StateSpaceDualGeometry& geometry, const HeadExtent& extent, const HeadsOfSequence& s,
                        const PartialRows<T>& partial, const BackwardScratch<T>& scratch) {
+  const int64_t block_stride = f.in.sizes.length * extent.states;
   if (s.begin == s.end) {
     hand_on_states(f.d_final_state, f.d_initial_state, s, extent.channels, extent.states);
     return;
   }
   if (s.end - s.begin <= geometry.recurrent_up_to) {
-    recurrent_backward(f, extent, s, scratch.skip, partial, scratch.sums, scratch.recurrent);
+    for_each_block(geometry, s, [&](int64_t first, int64_t end, int64_t block) {
+      HeadsOfSequence heads = s;
+      heads.first_head += first;
+      heads.heads = end - first;
+      recurrent_backward(f, extent, heads, scratch.skip + first * extent.padded_channels, partial.after(block * block_stride),
+                         scratch.sums.from(extent, first), scratch.recurrent);
+    });
     return;
   }
   const int64_t chunks = (s.end - s.begin + geometry.backward_chunk - 1) / geometry.backward_chunk;
@@ -91,16 +108,19 @@ void backward_sequence(const StateSpaceDualBackward<T, X>& f, const StateSpaceDu
     const Chunk chunk = Chunk::at(s, s.begin + i * geometry.backward_chunk, geometry.backward_chunk);
     const bool have_state = i > 0 || initial;
     read_group(f, extent, s, chunk, scratch.group);
-    for (int64_t head = 0; head < s.heads; ++head) {
-      const bool last = head + 1 == s.heads;
-      const NextUnit next = {!last ? chunk : i > 0 ? Chunk::at(s, chunk.begin - geometry.backward_chunk, geometry.backward_chunk) : Chunk{chunk.begin, 0, 0},
-                             last ? s.first_head : s.first_head + head + 1};
-      backward_chunk(f, extent, s, head, chunk, next, scratch.group, scratch.head, scratch.sums,
-                     have_state ? scratch.states + head * head_stride + i * extent.elements : nullptr, scratch.d_states + head * extent.elements,
-                     i + 1 < chunks || d_final, have_state || f.d_initial_state.data != nullptr,
-                     f.in.skip.data == nullptr ? nullptr : scratch.skip + head * extent.padded_channels);
-    }
-    write_group(f, extent, chunk, scratch.group, partial);
+    for_each_block(geometry, s, [&](int64_t first, int64_t end, int64_t block) {
+      clear_group_sums(extent, chunk, scratch.group);
+      for (int64_t head = first; head < end; ++head) {
+        const bool last = head + 1 == s.heads;
+        const NextUnit next = {!last ? chunk : i > 0 ? Chunk::at(s, chunk.begin - geometry.backward_chunk, geometry.backward_chunk) : Chunk{chunk.begin, 0, 0},
+                               last ? s.first_head : s.first_head + head + 1};
+        backward_chunk(f, extent, s, head, chunk, next, scratch.group, scratch.head, scratch.sums,
+                       have_state ? scratch.states + head * head_stride + i * extent.elements : nullptr, scratch.d_states + head * extent.elements,
+                       i + 1 < chunks || d_final, have_state || f.d_initial_state.data != nullptr,
+                       f.in.skip.data == nullptr ? nullptr : scratch.skip + head * extent.padded_channels);
+      }
+      write_group(f, extent, chunk, scratch.group, partial.after(block * block_stride));
+    });
   }
   store_states(scratch.d_states, s, extent, f.d_initial_state);
 }
@@ -118,15 +138,19 @@ void state_space_dual_backward(const StateSpaceDualBackward<T, X>& f, int64_t bl
   scratch.take(arena, extent, geometry, sizes.length);
   arena = {static_cast<char*>(thread_scratch(arena.bytes)), 0};
   scratch.take(arena, extent, geometry, sizes.length);
-  for (int64_t block = block_begin; block < block_end; ++block) {
+  int64_t block = block_begin;
+  while (block < block_end) {
     HeadsOfSequence s;
     s.batch = block / geometry.blocks_per_row;
     const int64_t block_of_row = block % geometry.blocks_per_row;
     s.group = block_of_row / geometry.blocks_per_group;
-    const int64_t first = block_of_row % geometry.blocks_per_group * geometry.heads_per_block;
-    const int64_t left = geometry.heads_per_group - first;
+    const int64_t block_of_group = block_of_row % geometry.blocks_per_group;
+    int64_t blocks = geometry.blocks_per_group - block_of_group;
+    blocks = blocks < geometry.blocks_together ? blocks : geometry.blocks_together;
+    blocks = blocks < block_end - block ? blocks : block_end - block;
+    const int64_t first = block_of_group * geometry.heads_per_block, left = geometry.heads_per_group - first;
     s.first_head = s.group * geometry.heads_per_group + first;
-    s.heads = geometry.heads_per_block < left ? geometry.heads_per_block : left;
+    s.heads = geometry.heads_per_block * blocks < left ? geometry.heads_per_block * blocks : left;
     for (int64_t head = 0; head < s.heads; ++head) {
       pack_skip(f.in.skip, f.in.skip_by_channel, s.first_head + head, extent, scratch.skip + head * extent.padded_channels);
     }
@@ -144,6 +168,7 @@ void state_space_dual_backward(const StateSpaceDualBackward<T, X>& f, int64_t bl
     }
     memcpy(f.workspace + geometry.d_a_offset + head, scratch.sums.d_a, static_cast<size_t>(s.heads) * sizeof(T));
     memcpy(f.workspace + geometry.d_delta_bias_offset + head, scratch.sums.d_delta_bias, static_cast<size_t>(s.heads) * sizeof(T));
+    block += blocks;
   }
 }
 

@@ -27,6 +27,8 @@ struct StateSpaceDualGeometry {
   int64_t heads_per_block;
   int64_t blocks_per_group;
   int64_t blocks_per_row;
+  /** Neighbouring blocks of the backward pass that one thread works on together if it gets them; this does not change their results. */
+  int64_t blocks_together;
   /** Tokens of a whole chunk of either pass, multiples of 16. */
   int64_t forward_chunk;
   int64_t backward_chunk;
