@@ -77,7 +77,7 @@ public abstract class StateSpaceDualContract {
     void valuesOverTheGridOfLengths() {
         int turn = 0;
         for (int length : LENGTHS) {
-            for (int groups : new int[] {1, 2, 8}) {
+            for (int groups : groupsFor(length)) {
                 Size size = new Size(2, length, 8, 4, 8, groups);
                 for (Set<Option> options : optionsFor(length, turn++)) {
                     values(new DualCase(size, options, Layout.CONTIGUOUS));
@@ -90,7 +90,7 @@ public abstract class StateSpaceDualContract {
     void gradientsOverTheGridOfLengths() {
         int turn = 0;
         for (int length : LENGTHS) {
-            for (int groups : new int[] {1, 2, 8}) {
+            for (int groups : groupsFor(length)) {
                 Size size = new Size(1, length, 8, 4, 8, groups);
                 for (Set<Option> options : optionsFor(4 * length, 7 * turn++)) {
                     gradients(new DualCase(size, options, Layout.CONTIGUOUS));
@@ -445,6 +445,12 @@ public abstract class StateSpaceDualContract {
         }
         Set<Option> some = EVERY.get(11 * turn % EVERY.size());
         return length > 256 ? List.of(some) : List.of(ALL, NONE, some);
+    }
+
+    /** The groups of eight heads that are run at a length: all, or one number if it is large. */
+    private static int[] groupsFor(int length) {
+        int[] all = {1, 2, 8};
+        return Effort.LONG || length <= 256 ? all : new int[] {all[length % 3]};
     }
 
     private static List<Size> oddSizes() {

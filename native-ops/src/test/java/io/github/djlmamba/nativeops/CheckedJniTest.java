@@ -8,6 +8,7 @@
  */
 package io.github.djlmamba.nativeops;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -18,12 +19,15 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.ConvCase;
+import io.github.djlmamba.ops.DualCase;
 import io.github.djlmamba.ops.Layout;
 import io.github.djlmamba.ops.LinearCase;
 import io.github.djlmamba.ops.OpChecks;
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.OpsProviders;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ScanCase;
+import io.github.djlmamba.ops.StateSpaceDualStep;
 import io.github.djlmamba.ops.Tolerance;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -103,12 +107,20 @@ class CheckedJniTest {
                             EnumSet.allOf(ConvCase.Option.class),
                             Layout.SLICED);
             var linear = new LinearCase(new Shape(2, 3), 5, 4, true, Layout.TRANSPOSED);
-            for (var op : List.of(scan, conv, linear)) {
+            var dual =
+                    new DualCase(
+                            new DualCase.Size(2, 9, 6, 5, 4, 2),
+                            EnumSet.allOf(DualCase.Option.class),
+                            Layout.SLICED,
+                            0,
+                            PackedSequences.ofLengths(new long[][] {{4, 0, 5}, {9, 0, 0}}));
+            for (var op : List.of(scan, dual, conv, linear)) {
                 OpChecks.forward(provider, op, type, loose);
                 OpChecks.gradients(provider, op, type, name -> loose);
             }
         }
         step(provider);
+        decode(provider);
         NativeOpsTest failures = new NativeOpsTest();
         failures.open();
         failures.describesWhatRuns();
@@ -117,6 +129,20 @@ class CheckedJniTest {
         failures.failuresOfLibtorchAreEngineExceptions();
         failures.close();
         System.out.println(DONE);
+    }
+
+    private static void decode(OpsProvider provider) {
+        try (NDManager manager = NDManager.newBaseManager()) {
+            NDArray ones = manager.ones(new Shape(2, 1, 1));
+            NDArray single = manager.ones(new Shape(2, 1));
+            NDArray state = manager.zeros(new Shape(3, 1, 1, 1));
+            StateSpaceDualStep step =
+                    StateSpaceDualStep.of(
+                                    state, ones, single, manager.ones(new Shape(1)), single, single)
+                            .withSlots(manager.create(new long[] {2, -1}));
+            assertArrayEquals(new float[] {1, 0}, provider.stateSpaceDualStep(step).toFloatArray());
+            assertArrayEquals(new float[] {0, 0, 1}, state.toFloatArray());
+        }
     }
 
     private static void step(OpsProvider provider) {
