@@ -28,6 +28,7 @@ import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ScanCase;
 import io.github.djlmamba.ops.StateSpaceDualStep;
+import io.github.djlmamba.ops.StepChecks;
 import io.github.djlmamba.ops.Tolerance;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -119,6 +120,7 @@ class CheckedJniTest {
                 OpChecks.gradients(provider, op, type, name -> loose);
             }
         }
+        packedAndSteps(provider, loose);
         step(provider);
         decode(provider);
         NativeOpsTest failures = new NativeOpsTest();
@@ -143,6 +145,31 @@ class CheckedJniTest {
             assertArrayEquals(new float[] {1, 0}, provider.stateSpaceDualStep(step).toFloatArray());
             assertArrayEquals(new float[] {0, 0, 1}, state.toFloatArray());
         }
+    }
+
+    private static void packedAndSteps(OpsProvider provider, Tolerance loose) {
+        PackedSequences packed = PackedSequences.ofLengths(4, 0, 5);
+        var scanOptions = EnumSet.allOf(ScanCase.Option.class);
+        var convOptions = EnumSet.allOf(ConvCase.Option.class);
+        var scans =
+                new ScanCase(
+                        new ScanCase.Size(1, 9, 6, 5, 2), scanOptions, Layout.SLICED, packed);
+        var convs =
+                new ConvCase(new ConvCase.Size(1, 9, 6, 4), convOptions, Layout.SLICED, packed);
+        for (var op : List.of(scans, convs)) {
+            OpChecks.forward(provider, op, DataType.FLOAT32, loose);
+            OpChecks.gradients(provider, op, DataType.FLOAT32, name -> loose);
+        }
+        var scan = new ScanCase(new ScanCase.Size(4, 1, 6, 5, 2), scanOptions, Layout.SLICED);
+        StepChecks.slots(
+                scan,
+                (state, token, slots) ->
+                        provider.selectiveScanStep(scan.step(state, token).withSlots(slots)));
+        var conv = new ConvCase(new ConvCase.Size(4, 1, 6, 4), convOptions, Layout.SLICED);
+        StepChecks.slots(
+                conv,
+                (state, token, slots) ->
+                        provider.causalConv1dStep(conv.step(state, token).withSlots(slots)));
     }
 
     private static void step(OpsProvider provider) {

@@ -157,6 +157,13 @@ class NativeOpsTest {
         refused(
                 "handle",
                 () -> NativeBindings.selectiveScan(0, 0, 0, 0, 0, 0, 0, 0, 0, true, null));
+        refused(
+                "handle",
+                () -> NativeBindings.selectiveScanStep(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, true));
+        refused("handle", () -> NativeBindings.causalConv1dStep(handle, 0, handle, 0, 0, true));
+        refused(
+                "offsets",
+                () -> NativeBindings.causalConv1d(handle, handle, 0, 0, true, new long[] {0}));
         refused("handles", () -> adam(null, new long[0], new boolean[0]));
         refused("flags", () -> adam(new long[0], new long[0], null));
         refused("handle", () -> adam(new long[] {0}, new long[] {handle}, new boolean[1]));
