@@ -18,14 +18,18 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import io.github.djlmamba.ops.AdamStep;
+import io.github.djlmamba.ops.AttentionCase;
 import io.github.djlmamba.ops.ConvCase;
 import io.github.djlmamba.ops.DualCase;
+import io.github.djlmamba.ops.GatedProductCase;
 import io.github.djlmamba.ops.Layout;
 import io.github.djlmamba.ops.LinearCase;
 import io.github.djlmamba.ops.OpChecks;
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.PackedSequences;
+import io.github.djlmamba.ops.RmsNormCase;
+import io.github.djlmamba.ops.RotaryCase;
 import io.github.djlmamba.ops.ScanCase;
 import io.github.djlmamba.ops.StateSpaceDualStep;
 import io.github.djlmamba.ops.StepChecks;
@@ -115,7 +119,19 @@ class CheckedJniTest {
                             Layout.SLICED,
                             0,
                             PackedSequences.ofLengths(new long[][] {{4, 0, 5}, {9, 0, 0}}));
-            for (var op : List.of(scan, dual, conv, linear)) {
+            var norm =
+                    new RmsNormCase(
+                            new Shape(2, 9),
+                            2,
+                            5,
+                            EnumSet.complementOf(EnumSet.of(RmsNormCase.Option.GATE_LAST)),
+                            Layout.SLICED);
+            var product = new GatedProductCase(new Shape(2, 9, 6), Layout.SLICED);
+            var attention =
+                    new AttentionCase(
+                            new AttentionCase.Size(2, 3, 9, 6, 2, 5), null, 4, Layout.SLICED);
+            var rotary = new RotaryCase(new Shape(2, 9, 3, 6), 4, 7, 10000, false, Layout.SLICED);
+            for (var op : List.of(scan, dual, conv, linear, norm, product, attention, rotary)) {
                 OpChecks.forward(provider, op, type, loose);
                 OpChecks.gradients(provider, op, type, name -> loose);
             }
@@ -152,10 +168,8 @@ class CheckedJniTest {
         var scanOptions = EnumSet.allOf(ScanCase.Option.class);
         var convOptions = EnumSet.allOf(ConvCase.Option.class);
         var scans =
-                new ScanCase(
-                        new ScanCase.Size(1, 9, 6, 5, 2), scanOptions, Layout.SLICED, packed);
-        var convs =
-                new ConvCase(new ConvCase.Size(1, 9, 6, 4), convOptions, Layout.SLICED, packed);
+                new ScanCase(new ScanCase.Size(1, 9, 6, 5, 2), scanOptions, Layout.SLICED, packed);
+        var convs = new ConvCase(new ConvCase.Size(1, 9, 6, 4), convOptions, Layout.SLICED, packed);
         for (var op : List.of(scans, convs)) {
             OpChecks.forward(provider, op, DataType.FLOAT32, loose);
             OpChecks.gradients(provider, op, DataType.FLOAT32, name -> loose);

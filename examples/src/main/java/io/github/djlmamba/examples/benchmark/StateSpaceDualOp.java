@@ -19,17 +19,16 @@ import java.util.Map;
 
 /**
  * The state space dual with softplus, delta bias and skip, as Mamba-2 has it. It cannot be faster
- * than a product of matrices with as many operations. Counted are those that chunks of the given
- * size need: of the scores within a chunk the half that is causal, and no state before the first
- * chunk or after the last.
+ * than a product of matrices with as many operations. Counted are those that the chunks need that
+ * the kernels choose at these sizes: of the scores within a chunk the half that is causal, and no
+ * state before the first chunk or after the last.
  *
  * @param batch B
- * @param length L, a multiple of the chunk size
+ * @param length L, a multiple of the chunks
  * @param heads H
  * @param headSize P
  * @param states N
  * @param groups G
- * @param chunkSize the tokens of a chunk
  */
 record StateSpaceDualOp(
         long batch, long length, long heads, long headSize, long states, long groups, int chunkSize)
@@ -49,7 +48,7 @@ record StateSpaceDualOp(
     @Override
     public BenchmarkedOp reduced() {
         return new StateSpaceDualOp(
-                1, Math.min(length, 2L * chunkSize), groups, headSize, states, groups, chunkSize);
+                1, Math.min(length, 2 * BACKWARD_CHUNK), groups, headSize, states, groups);
     }
 
     @Override
@@ -98,7 +97,6 @@ record StateSpaceDualOp(
                         .withSkip(inputs.get(5))
                         .withDeltaBias(inputs.get(6))
                         .withDeltaSoftplus(true)
-                        .withChunkSize(chunkSize)
                         .run();
         return new NDList(result.output(), result.finalState());
     }
@@ -115,9 +113,10 @@ record StateSpaceDualOp(
 
     @Override
     public double work(boolean backward) {
-        double chunks = (double) length / chunkSize;
-        double perState = 4.0 * chunkSize * states * headSize * heads * (chunks - 1);
-        double causal = chunks * chunkSize * (chunkSize + 1);
+        long chunk = backward ? BACKWARD_CHUNK : FORWARD_CHUNK;
+        double chunks = Math.max(1, (double) length / chunk);
+        double perState = 4.0 * chunk * states * headSize * heads * (chunks - 1);
+        double causal = (double) length * (chunk + 1);
         double perHead = causal * heads * headSize;
         double perGroup = causal * groups * states;
         double operations =
