@@ -195,17 +195,5 @@ void test_threads() {
 
 int main(int count, char** arguments) {
   using namespace djlmamba::test;
-  if (count != 2) {
-    std::fprintf(stderr, "usage: %s LIBRARY\n", arguments[0]);
-    return 2;
-  }
-  load(arguments[1]);
-  at::manual_seed(1);
-  test_attention();
-  test_rotary();
-  test_append();
-  test_append_memory();
-  test_append_gradients();
-  test_threads();
-  return finish();
+  return run_tests(count, arguments, {test_attention, test_rotary, test_append, test_append_memory, test_append_gradients, test_threads});
 }

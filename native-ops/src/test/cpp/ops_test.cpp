@@ -297,17 +297,5 @@ void test_hostile() {
 
 int main(int count, char** arguments) {
   using namespace djlmamba::test;
-  if (count != 2) {
-    std::fprintf(stderr, "usage: %s LIBRARY\n", arguments[0]);
-    return 2;
-  }
-  load(arguments[1]);
-  at::manual_seed(1);
-  test_linear();
-  test_scan();
-  test_conv();
-  test_modes();
-  test_threads();
-  test_hostile();
-  return finish();
+  return run_tests(count, arguments, {test_linear, test_scan, test_conv, test_modes, test_threads, test_hostile});
 }

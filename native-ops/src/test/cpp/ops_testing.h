@@ -15,6 +15,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -110,6 +111,20 @@ inline Pair causal_conv1d(const ConvArguments& s) {
 inline int finish() {
   std::printf("%s\n", failures == 0 ? "ok" : "failed");
   return failures == 0 ? 0 : 1;
+}
+
+/** What the main() of a test program does: loads the library that its argument names, and runs the tests. */
+inline int run_tests(int count, char** arguments, std::initializer_list<void (*)()> tests) {
+  if (count != 2) {
+    std::fprintf(stderr, "usage: %s LIBRARY\n", arguments[0]);
+    return 2;
+  }
+  load(arguments[1]);
+  at::manual_seed(1);
+  for (const auto test : tests) {
+    test();
+  }
+  return finish();
 }
 
 }  // namespace djlmamba::test

@@ -195,21 +195,17 @@ void test_step(const SequenceOp& op) {
   }
 }
 
+template <const SequenceOp& kOp>
+void test_op() {
+  test_packed(kOp);
+  test_bfloat16(kOp);
+  test_step(kOp);
+}
+
 }  // namespace
 }  // namespace djlmamba::test
 
 int main(int count, char** arguments) {
   using namespace djlmamba::test;
-  if (count != 2) {
-    std::fprintf(stderr, "usage: %s LIBRARY\n", arguments[0]);
-    return 2;
-  }
-  load(arguments[1]);
-  at::manual_seed(3);
-  for (const SequenceOp* op : {&kScan, &kConv}) {
-    test_packed(*op);
-    test_bfloat16(*op);
-    test_step(*op);
-  }
-  return finish();
+  return run_tests(count, arguments, {test_op<kScan>, test_op<kConv>});
 }

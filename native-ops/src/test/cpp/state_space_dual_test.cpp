@@ -389,18 +389,5 @@ void test_hostile_steps() {
 
 int main(int count, char** arguments) {
   using namespace djlmamba::test;
-  if (count != 2) {
-    std::fprintf(stderr, "usage: %s LIBRARY\n", arguments[0]);
-    return 2;
-  }
-  load(arguments[1]);
-  at::manual_seed(1);
-  test_dual();
-  test_bfloat16();
-  test_modes();
-  test_threads();
-  test_hostile();
-  test_step();
-  test_hostile_steps();
-  return finish();
+  return run_tests(count, arguments, {test_dual, test_bfloat16, test_modes, test_threads, test_hostile, test_step, test_hostile_steps});
 }
