@@ -152,10 +152,8 @@ class CheckedJniTest {
         var scanOptions = EnumSet.allOf(ScanCase.Option.class);
         var convOptions = EnumSet.allOf(ConvCase.Option.class);
         var scans =
-                new ScanCase(
-                        new ScanCase.Size(1, 9, 6, 5, 2), scanOptions, Layout.SLICED, packed);
-        var convs =
-                new ConvCase(new ConvCase.Size(1, 9, 6, 4), convOptions, Layout.SLICED, packed);
+                new ScanCase(new ScanCase.Size(1, 9, 6, 5, 2), scanOptions, Layout.SLICED, packed);
+        var convs = new ConvCase(new ConvCase.Size(1, 9, 6, 4), convOptions, Layout.SLICED, packed);
         for (var op : List.of(scans, convs)) {
             OpChecks.forward(provider, op, DataType.FLOAT32, loose);
             OpChecks.gradients(provider, op, DataType.FLOAT32, name -> loose);
