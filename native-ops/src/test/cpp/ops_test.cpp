@@ -7,6 +7,7 @@
  * permissions and limitations under the License.
  */
 #include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
 
 #include <thread>
 
@@ -87,6 +88,35 @@ std::vector<Tensor> scan_leaves(int64_t batch, int64_t length, int64_t channels,
     leaves.push_back(leaf(at::randn({batch, channels, states}, kDouble)));
   }
   return leaves;
+}
+
+/** What automatic casting makes of linear: a BFloat16 result of either type of input, and float gradients of float leaves. */
+void test_linear_in_bfloat16() {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{{9}, {1, 9}, {2, 30, 9}, {0, 9}}) {
+      const Tensor x = leaf(at::randn(shape).to(at::kBFloat16).to(type));
+      const Tensor weight = leaf(at::randn({5, 9}));
+      const Tensor bias = leaf(at::randn({5}));
+      at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+      at::autocast::set_autocast_enabled(at::kCPU, true);
+      const Tensor y = call_linear(x, weight, bias);
+      at::autocast::set_autocast_enabled(at::kCPU, false);
+      const std::string what = c10::str("linear in bfloat16 of ", type, " ", at::IntArrayRef(shape));
+      check(y.scalar_type() == at::kBFloat16, what + ": type of the result");
+      const auto exact = [](const Tensor& of) { return of.detach().to(at::kDouble).requires_grad_(true); };
+      const std::vector<Tensor> leaves = {exact(x), exact(weight), exact(bias)};
+      const Tensor expected = at::linear(leaves[0], leaves[1], leaves[2]);
+      check_close(y, expected, 2e-2, what);
+      const Tensor gradient = at::randn(y.sizes()).to(at::kBFloat16);
+      torch::autograd::backward({y}, {gradient});
+      torch::autograd::backward({expected}, {gradient.to(at::kDouble)});
+      check_close(x.grad(), leaves[0].grad(), 2e-2, what + ": gradient of the input");
+      check(x.grad().scalar_type() == type, what + ": type of the gradient of the input");
+      // Sums of products of numbers that are exact in BFloat16.
+      check_close(weight.grad(), leaves[1].grad(), 1e-5, what + ": gradient of the weight");
+      check_close(bias.grad(), leaves[2].grad(), 1e-5, what + ": gradient of the bias");
+    }
+  }
 }
 
 void test_scan() {
@@ -297,5 +327,6 @@ void test_hostile() {
 
 int main(int count, char** arguments) {
   using namespace djlmamba::test;
-  return run_tests(count, arguments, {test_linear, test_scan, test_conv, test_modes, test_threads, test_hostile});
+  return run_tests(
+      count, arguments, {test_linear, test_linear_in_bfloat16, test_scan, test_conv, test_modes, test_threads, test_hostile});
 }

@@ -135,7 +135,8 @@ public final class BenchmarkTable {
             }
             addRatio(
                     ratios, "reference / native", result, find(results, result, name, true), false);
-            if (result.shape().endsWith(OpBenchmark.BFLOAT16)) {
+            boolean part = name.contains(": ");
+            if (!part && result.shape().endsWith(OpBenchmark.BFLOAT16)) {
                 addRatio(ratios, "float32 / bfloat16", result, inFloat32(results, result), false);
             }
         }

@@ -16,6 +16,7 @@ import io.github.djlmamba.nativeops.NativeOps;
 import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.CausalAttention;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.CausalConv1dStep;
 import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
@@ -24,6 +25,7 @@ import io.github.djlmamba.ops.ReducedPrecision;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SelectiveScan;
+import io.github.djlmamba.ops.SelectiveScanStep;
 import io.github.djlmamba.ops.SequenceAppend;
 import io.github.djlmamba.ops.StateSpaceDual;
 import io.github.djlmamba.ops.StateSpaceDualStep;
@@ -139,6 +141,18 @@ public final class TimedOps implements OpsProvider {
     @Override
     public NDArray stateSpaceDualStep(StateSpaceDualStep step) {
         return time("state_space_dual_step", 0, () -> timed().stateSpaceDualStep(step));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray selectiveScanStep(SelectiveScanStep step) {
+        return time("selective_scan_step", 0, () -> timed().selectiveScanStep(step));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray causalConv1dStep(CausalConv1dStep step) {
+        return time("causal_conv1d_step", 0, () -> timed().causalConv1dStep(step));
     }
 
     /** {@inheritDoc} */
