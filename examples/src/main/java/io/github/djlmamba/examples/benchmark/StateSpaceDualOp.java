@@ -31,8 +31,11 @@ import java.util.Map;
  * @param groups G
  */
 record StateSpaceDualOp(
-        long batch, long length, long heads, long headSize, long states, long groups, int chunkSize)
+        long batch, long length, long heads, long headSize, long states, long groups)
         implements BenchmarkedOp {
+
+    private static final long FORWARD_CHUNK = 32;
+    private static final long BACKWARD_CHUNK = 64;
 
     @Override
     public String name() {
@@ -113,8 +116,9 @@ record StateSpaceDualOp(
 
     @Override
     public double work(boolean backward) {
-        long chunk = backward ? BACKWARD_CHUNK : FORWARD_CHUNK;
-        double chunks = Math.max(1, (double) length / chunk);
+        // Of a sequence shorter than a chunk all of it is within one.
+        long chunk = Math.max(1, Math.min(length, backward ? BACKWARD_CHUNK : FORWARD_CHUNK));
+        double chunks = (double) length / chunk;
         double perState = 4.0 * chunk * states * headSize * heads * (chunks - 1);
         double causal = (double) length * (chunk + 1);
         double perHead = causal * heads * headSize;

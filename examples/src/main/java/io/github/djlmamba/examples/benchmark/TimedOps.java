@@ -45,9 +45,6 @@ public final class TimedOps implements OpsProvider {
     /** The name of this provider. */
     static final String NAME = "timed";
 
-    /** The chunk that {@link StateSpaceDualOp} counts operations for. */
-    private static final int CHUNK = 64;
-
     private static final Map<String, Tally> TALLIES = new ConcurrentHashMap<>();
 
     /** Made by the service lookup. */
@@ -126,12 +123,8 @@ public final class TimedOps implements OpsProvider {
     public StateSpaceDual.Result stateSpaceDual(StateSpaceDual dual) {
         Shape x = dual.x().getShape();
         Shape b = dual.b().getShape();
-        // Of a sequence shorter than a chunk all of it is within one.
-        int chunk = (int) Math.max(1, Math.min(x.get(1), CHUNK));
         double operations =
-                new StateSpaceDualOp(
-                                        x.get(0), x.get(1), x.get(2), x.get(3), b.get(3), b.get(2),
-                                        chunk)
+                new StateSpaceDualOp(x.get(0), x.get(1), x.get(2), x.get(3), b.get(3), b.get(2))
                                 .work(false)
                         * 1e9;
         return time("state_space_dual", operations, () -> timed().stateSpaceDual(dual));
