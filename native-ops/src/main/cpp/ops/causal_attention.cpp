@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "ops/checks.h"
+#include "ops/linear_products.h"
 #include "ops/ops.h"
 
 /*
@@ -127,6 +128,9 @@ Tensor causal_attention(const Tensor& queries, const Tensor& keys, const Tensor&
   const int64_t total = keys.size(1);
   if (queries.numel() == 0) {
     return queries.clone(at::MemoryFormat::Contiguous);
+  }
+  if (queries.scalar_type() == at::kBFloat16 && queries.size(1) > 1 && !multiplies_in_bfloat16(Product::kOutput)) {
+    return causal_attention(queries.to(at::kFloat), keys.to(at::kFloat), values.to(at::kFloat), scale, window).to(at::kBFloat16);
   }
   const int64_t reach = window == 0 ? total : std::min(window, total);
   const Tensor q = last_axis_contiguous(queries);

@@ -289,9 +289,13 @@ Tensor product_of(Product product, const Tensor& a, const Tensor& b, const Optio
   return aten_product(a, b, bias);
 }
 
+bool multiplies_in_bfloat16(Product product) {
+  return choices().of_bfloat16().second(product);
+}
+
 Tensor bfloat16_product_of(Product product, const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
   // A single row is bound by reading b, and a copy of b in BFloat16 would be read and written besides.
-  const bool narrow = a.size(0) > 1 && choices().of_bfloat16().second(product);
+  const bool narrow = a.size(0) > 1 && multiplies_in_bfloat16(product);
   return narrow ? by_bfloat16(product, a, b, bias) : by_float(product, a, b, bias);
 }
 

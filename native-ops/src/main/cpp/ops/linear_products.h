@@ -30,4 +30,7 @@ at::Tensor product_of(Product product, const at::Tensor& a, const at::Tensor& b,
 at::Tensor bfloat16_product_of(
     Product product, const at::Tensor& a, const at::Tensor& b, const std::optional<at::Tensor>& bias = std::nullopt);
 
+/** Whether that multiplies BFloat16 numbers as they are, which is the faster way here; if not, it converts them to float. */
+bool multiplies_in_bfloat16(Product product);
+
 }  // namespace djlmamba

@@ -92,7 +92,7 @@ public final class BenchmarkTable {
 
     /** The unit of a rate, as {@link BenchmarkResult} documents it. */
     private static String unit(String name) {
-        if (name.equals("exp2") || name.startsWith("selective_scan")) {
+        if (name.equals("exp2") || name.startsWith("selective_scan ")) {
             return "Gexp/s";
         }
         if (name.startsWith("gemm")
