@@ -19,7 +19,9 @@ import org.apiguardian.api.API;
  *
  * <p>It belongs to a stretch of a thread, {@code Precision.BFLOAT16.within(() -> ...)}, not to a
  * model: parameters stay float32, and so do states and sums. DJL has no name for bfloat16 arrays:
- * their data type reads as unknown, and only the ops and {@link #cast} make them. Thread safe.
+ * their data type reads as unknown, and only the ops and {@link #cast} make them. Give them to ops,
+ * to {@link #cast} and to plain arithmetic alone: a DJL operation that passes the data type on,
+ * such as {@code softmax}, ends the JVM. Thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public enum Precision {
