@@ -18,8 +18,8 @@ import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalAttention;
 import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SequenceAppend;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -111,13 +111,11 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        AttentionState past = continued(AttentionState.class, before, x);
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        AttentionState past = continued(AttentionState.class, input.before(), x);
         long batch = x.getShape().get(0);
         long length = x.getShape().get(1);
         long position = past == null ? 0 : checkedPosition(past, batch);
@@ -136,7 +134,7 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                         .run()
                         .reshape(batch, length, heads * headSize);
         NDArray output = outProjection.project(parameterStore, mixed, training);
-        if (!keepState) {
+        if (!input.keepState()) {
             return new MixerOutput(output, null);
         }
         boolean shared = past == null;

@@ -18,6 +18,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
@@ -100,13 +101,11 @@ public final class HybridStack extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        StackState state = before == null ? null : ofType(StackState.class, before);
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        StackState state = input.before() == null ? null : ofType(StackState.class, input.before());
         if (state != null && state.layers().size() != layers.size()) {
             throw new IllegalArgumentException(
                     "hybrid stack: the state is of "
@@ -121,8 +120,7 @@ public final class HybridStack extends SequenceMixer {
         List<MixerState> states = new ArrayList<>(layers.size());
         for (int i = 0; i < layers.size(); i++) {
             MixerState layerState = state == null ? null : state.layers().get(i);
-            MixerOutput mixed =
-                    layers.get(i).mix(parameterStore, hidden, layerState, keepState, training);
+            MixerOutput mixed = layers.get(i).mix(input.with(hidden, layerState));
             if (hidden != x) {
                 hidden.close();
             }
@@ -131,7 +129,7 @@ public final class HybridStack extends SequenceMixer {
         }
         NDArray output =
                 norm.forward(parameterStore, new NDList(hidden), training).singletonOrThrow();
-        return new MixerOutput(output, keepState ? new StackState(states, end) : null);
+        return new MixerOutput(output, input.keepState() ? new StackState(states, end) : null);
     }
 
     private NDArray positioned(

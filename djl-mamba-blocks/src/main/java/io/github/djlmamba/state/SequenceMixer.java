@@ -88,11 +88,22 @@ public abstract class SequenceMixer extends AbstractBlock {
             MixerState before,
             boolean keepState,
             boolean training) {
-        checkOpen("the input", x);
-        checkShape(x.getShape());
-        return training
-                ? scoped(parameterStore, x, before, keepState, true)
-                : GradientMode.off(() -> scoped(parameterStore, x, before, keepState, false));
+        return mix(new MixerInput(parameterStore, x, before, keepState, training));
+    }
+
+    /**
+     * Mixes a whole sequence, a prefix or a continuation, as {@link #mix(ParameterStore, NDArray,
+     * MixerState, boolean, boolean)} does.
+     *
+     * @param input what is given
+     * @return the output, and the state if it is wanted, in the manager of the input's x
+     * @throws IllegalArgumentException if the input does not fit this block
+     * @throws IllegalStateException if an array of the input is closed
+     */
+    public final MixerOutput mix(MixerInput input) {
+        checkOpen("the input", input.x());
+        checkShape(input.x().getShape());
+        return input.training() ? scoped(input) : GradientMode.off(() -> scoped(input));
     }
 
     /**
@@ -100,26 +111,13 @@ public abstract class SequenceMixer extends AbstractBlock {
      * arrays. All other arrays made here are closed by the caller; what a gradient needs of them is
      * held by its graph.
      *
-     * @param parameterStore where the parameters' values come from
-     * @param x the sequence, of shape (B, L, M)
-     * @param before the state before, or null
-     * @param keepState whether the state after x is wanted
-     * @param training whether a gradient may be wanted
+     * @param input what is given
      * @return the output and the state
      */
-    protected abstract MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training);
+    protected abstract MixerOutput compute(MixerInput input);
 
-    private MixerOutput scoped(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
+    private MixerOutput scoped(MixerInput input) {
+        NDArray x = input.x();
         NDManager manager = x.getManager();
         MixerOutput result;
         NDList kept = new NDList();
@@ -127,11 +125,11 @@ public abstract class SequenceMixer extends AbstractBlock {
             scope.suppressNotUsedWarning();
             // A store may copy a parameter on first use, and keeps the copy beyond this scope.
             for (Parameter parameter : ownParameters()) {
-                NDArray value = parameterStore.getValue(parameter, x.getDevice(), training);
+                NDArray value = input.value(parameter);
                 NDScope.unregister(value);
                 checkType(x, parameter, value);
             }
-            result = compute(parameterStore, x, before, keepState, training);
+            result = compute(input);
             kept.add(result.output());
             if (result.state() != null) {
                 kept.addAll(result.state().arrays());
