@@ -14,10 +14,13 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Embedding;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
@@ -116,7 +119,7 @@ public final class HybridStack extends SequenceMixer {
         }
         long position = state == null ? 0 : state.position();
         long end = position + x.getShape().get(1);
-        NDArray hidden = positions == null ? x : positioned(parameterStore, x, position, training);
+        NDArray hidden = positions == null ? x : positioned(input, position);
         List<MixerState> states = new ArrayList<>(layers.size());
         for (int i = 0; i < layers.size(); i++) {
             MixerState layerState = state == null ? null : state.layers().get(i);
@@ -132,9 +135,10 @@ public final class HybridStack extends SequenceMixer {
         return new MixerOutput(output, input.keepState() ? new StackState(states, end) : null);
     }
 
-    private NDArray positioned(
-            ParameterStore parameterStore, NDArray x, long position, boolean training) {
-        long end = position + x.getShape().get(1);
+    private NDArray positioned(MixerInput input, long position) {
+        NDArray x = input.x();
+        PackedSequences sequences = input.sequences();
+        long end = sequences == null ? position + x.getShape().get(1) : sequences.longest();
         if (end > options.positions()) {
             throw new IllegalArgumentException(
                     "hybrid stack: the sequence reaches position "
@@ -143,8 +147,16 @@ public final class HybridStack extends SequenceMixer {
                             + options.positions()
                             + " tokens; shorten it or build the stack with more positions");
         }
-        NDIndex index = new NDIndex().addSliceDim(position, end).addAllDim();
-        return x.add(parameterStore.getValue(positions, x.getDevice(), training).get(index));
+        NDArray table = input.value(positions);
+        if (sequences == null) {
+            return x.add(table.get(new NDIndex().addSliceDim(position, end).addAllDim()));
+        }
+        NDArray indices =
+                x.getManager()
+                        .create(
+                                sequences.positions(),
+                                new Shape(sequences.batch(), sequences.length()));
+        return x.add(Embedding.embedding(indices, table, SparseFormat.DENSE).singletonOrThrow());
     }
 
     /** {@inheritDoc} */

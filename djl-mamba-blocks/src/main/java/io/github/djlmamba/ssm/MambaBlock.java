@@ -147,6 +147,7 @@ public final class MambaBlock extends SequenceMixer {
                 CausalConv1d.of(halves.get(0), input.value(convolutionWeight))
                         .withBias(input.value(convolutionBias))
                         .withSilu(true)
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.convolution())
                         .run();
         NDArray u = convolved.output();
@@ -160,6 +161,7 @@ public final class MambaBlock extends SequenceMixer {
                         .withGate(halves.get(1))
                         .withDeltaBias(input.value(deltaBias))
                         .withDeltaSoftplus(true)
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.scan())
                         .run();
         NDArray output = outProjection.project(parameterStore, scanned.output(), training);
