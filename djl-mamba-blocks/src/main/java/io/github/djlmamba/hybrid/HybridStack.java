@@ -9,6 +9,7 @@
 package io.github.djlmamba.hybrid;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -23,6 +24,7 @@ import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
+import io.github.djlmamba.state.SequencePositions;
 import io.github.djlmamba.state.StackState;
 import java.util.ArrayList;
 import java.util.List;
@@ -114,9 +116,9 @@ public final class HybridStack extends SequenceMixer {
                             + layers.size()
                             + "; give the state that this stack left");
         }
-        long position = state == null ? 0 : state.position();
-        long end = position + x.getShape().get(1);
-        NDArray hidden = positions == null ? x : positioned(parameterStore, x, position, training);
+        SequencePositions seen = seen(state, x.getShape());
+        SequencePositions after = seen.plus(x.getShape().get(1));
+        NDArray hidden = positions == null ? x : positioned(parameterStore, x, seen, training);
         List<MixerState> states = new ArrayList<>(layers.size());
         for (int i = 0; i < layers.size(); i++) {
             MixerState layerState = state == null ? null : state.layers().get(i);
@@ -129,22 +131,53 @@ public final class HybridStack extends SequenceMixer {
         }
         NDArray output =
                 norm.forward(parameterStore, new NDList(hidden), training).singletonOrThrow();
-        return new MixerOutput(output, input.keepState() ? new StackState(states, end) : null);
+        return new MixerOutput(output, input.keepState() ? new StackState(states, after) : null);
+    }
+
+    private static SequencePositions seen(StackState state, Shape shape) {
+        if (state == null) {
+            return SequencePositions.alike(shape.get(0), 0);
+        }
+        if (state.positions().size() != shape.get(0)) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the state is of a batch of "
+                            + state.positions().size()
+                            + " but the input has shape "
+                            + shape
+                            + "; continue with the batch that left the state");
+        }
+        return state.positions();
     }
 
     private NDArray positioned(
-            ParameterStore parameterStore, NDArray x, long position, boolean training) {
-        long end = position + x.getShape().get(1);
-        if (end > options.positions()) {
+            ParameterStore parameterStore, NDArray x, SequencePositions seen, boolean training) {
+        long length = x.getShape().get(1);
+        if (seen.greatest() + length > options.positions()) {
             throw new IllegalArgumentException(
                     "hybrid stack: the sequence reaches position "
-                            + end
+                            + (seen.greatest() + length)
                             + " but the stack has learned positions for "
                             + options.positions()
                             + " tokens; shorten it or build the stack with more positions");
         }
-        NDIndex index = new NDIndex().addSliceDim(position, end).addAllDim();
-        return x.add(parameterStore.getValue(positions, x.getDevice(), training).get(index));
+        NDArray table = parameterStore.getValue(positions, x.getDevice(), training);
+        NDList rows = new NDList();
+        for (SequencePositions.Run run : seen.runs()) {
+            NDArray vectors =
+                    table.get(
+                            new NDIndex()
+                                    .addSliceDim(run.position(), run.position() + length)
+                                    .addAllDim());
+            rows.add(
+                    seen.runs().size() == 1
+                            ? x.add(vectors)
+                            : x.get("{}:{}", run.from(), run.to()).add(vectors));
+        }
+        return switch (rows.size()) {
+            case 0 -> x;
+            case 1 -> rows.get(0);
+            default -> NDArrays.concat(rows, 0);
+        };
     }
 
     /** {@inheritDoc} */
