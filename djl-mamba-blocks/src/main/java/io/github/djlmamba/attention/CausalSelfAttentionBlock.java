@@ -12,11 +12,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalAttention;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SequenceAppend;
 import io.github.djlmamba.state.MixerInput;
@@ -126,15 +128,19 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                 past == null
                         ? SequencePositions.alike(batch, 0)
                         : checkedPositions(past, Math.toIntExact(batch));
-        NDList parts = queriesKeysValues(inProjection.project(parameterStore, x, training), seen);
+        NDArray projected = inProjection.project(parameterStore, x, training);
+        if (input.sequences() != null && x.getShape().size() > 0) {
+            NDArray mixed = eachByItself(projected, input.sequences());
+            return new MixerOutput(outProjection.project(parameterStore, mixed, training), null);
+        }
+        NDList parts = queriesKeysValues(projected, seen);
         NDArray keys = parts.get(1);
         NDArray values = parts.get(2);
         if (past != null) {
             keys = SequenceAppend.of(past.keys(), keys).run();
             values = SequenceAppend.of(past.values(), values).run();
         }
-        NDArray mixed =
-                attended(parts.get(0), keys, values, seen).reshape(batch, length, heads * headSize);
+        NDArray mixed = attended(parts.get(0), keys, values, seen);
         NDArray output = outProjection.project(parameterStore, mixed, training);
         if (!input.keepState()) {
             return new MixerOutput(output, null);
@@ -143,6 +149,30 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         return new MixerOutput(
                 output,
                 new AttentionState(kept(keys, shared), kept(values, shared), seen.plus(length)));
+    }
+
+    /** Attends from each sequence to itself alone, its positions counted from 0. */
+    private NDArray eachByItself(NDArray projected, PackedSequences sequences) {
+        SequencePositions start = SequencePositions.of(0);
+        NDList rows = new NDList();
+        for (int row = 0; row < sequences.batch(); row++) {
+            NDList mixed = new NDList();
+            for (int s = 0; s < sequences.sequences(); s++) {
+                long begin = sequences.begin(row, s);
+                long end = sequences.end(row, s);
+                if (end > begin) {
+                    NDIndex one = new NDIndex("{}:{}, {}:{}", row, row + 1, begin, end);
+                    NDList parts = queriesKeysValues(projected.get(one), start);
+                    mixed.add(attended(parts.get(0), parts.get(1), parts.get(2), start));
+                }
+            }
+            rows.add(joined(mixed, 1));
+        }
+        return joined(rows, 0);
+    }
+
+    private static NDArray joined(NDList arrays, int axis) {
+        return arrays.size() == 1 ? arrays.head() : NDArrays.concat(arrays, axis);
     }
 
     /** Splits what is projected into heads, (B, L, H or K, P), and turns queries and keys. */
@@ -169,23 +199,24 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         return result;
     }
 
-    /** Attends over the keys that each sequence has: those at the end. */
+    /** Attends over the keys that each sequence has, those at the end, and joins the heads. */
     private NDArray attended(
             NDArray queries, NDArray keys, NDArray values, SequencePositions seen) {
-        long length = queries.getShape().get(1);
-        long total = keys.getShape().get(1);
+        Shape shape = queries.getShape();
+        long before = keys.getShape().get(1) - shape.get(1);
         return byRun(
-                seen,
-                run -> {
-                    long hidden = Math.max(0, total - length - run.position());
-                    return CausalAttention.of(
-                                    rows(queries, run, 0),
-                                    rows(keys, run, hidden),
-                                    rows(values, run, hidden))
-                            .withScale(scale)
-                            .withWindow(window)
-                            .run();
-                });
+                        seen,
+                        run -> {
+                            long hidden = Math.max(0, before - run.position());
+                            return CausalAttention.of(
+                                            rows(queries, run, 0),
+                                            rows(keys, run, hidden),
+                                            rows(values, run, hidden))
+                                    .withScale(scale)
+                                    .withWindow(window)
+                                    .run();
+                        })
+                .reshape(shape.get(0), shape.get(1), heads * headSize);
     }
 
     /** Computes something for each group of sequences with one position, and joins the results. */
@@ -199,7 +230,7 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         for (SequencePositions.Run run : runs) {
             results.add(function.apply(run));
         }
-        return results.size() == 1 ? results.get(0) : NDArrays.concat(results, 0);
+        return joined(results, 0);
     }
 
     /** The rows of a group, without the first tokens; the array itself where that is all of it. */

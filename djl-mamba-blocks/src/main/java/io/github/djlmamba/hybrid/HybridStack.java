@@ -9,16 +9,18 @@
 package io.github.djlmamba.hybrid;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Embedding;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
@@ -118,7 +120,7 @@ public final class HybridStack extends SequenceMixer {
         }
         SequencePositions seen = seen(state, x.getShape());
         SequencePositions after = seen.plus(x.getShape().get(1));
-        NDArray hidden = positions == null ? x : positioned(parameterStore, x, seen, training);
+        NDArray hidden = positions == null ? x : positioned(input, seen);
         List<MixerState> states = new ArrayList<>(layers.size());
         for (int i = 0; i < layers.size(); i++) {
             MixerState layerState = state == null ? null : state.layers().get(i);
@@ -149,35 +151,40 @@ public final class HybridStack extends SequenceMixer {
         return state.positions();
     }
 
-    private NDArray positioned(
-            ParameterStore parameterStore, NDArray x, SequencePositions seen, boolean training) {
+    private NDArray positioned(MixerInput input, SequencePositions seen) {
+        NDArray x = input.x();
         long length = x.getShape().get(1);
-        if (seen.greatest() + length > options.positions()) {
+        PackedSequences sequences = input.sequences();
+        long end = sequences == null ? seen.greatest() + length : sequences.longest();
+        if (end > options.positions()) {
             throw new IllegalArgumentException(
                     "hybrid stack: the sequence reaches position "
-                            + (seen.greatest() + length)
+                            + end
                             + " but the stack has learned positions for "
                             + options.positions()
                             + " tokens; shorten it or build the stack with more positions");
         }
-        NDArray table = parameterStore.getValue(positions, x.getDevice(), training);
-        NDList rows = new NDList();
-        for (SequencePositions.Run run : seen.runs()) {
-            NDArray vectors =
-                    table.get(
-                            new NDIndex()
-                                    .addSliceDim(run.position(), run.position() + length)
-                                    .addAllDim());
-            rows.add(
-                    seen.runs().size() == 1
-                            ? x.add(vectors)
-                            : x.get("{}:{}", run.from(), run.to()).add(vectors));
+        NDArray table = input.value(positions);
+        List<SequencePositions.Run> runs = seen.runs();
+        if (sequences == null && runs.size() == 1) {
+            long position = runs.get(0).position();
+            return x.add(table.get(new NDIndex().addSliceDim(position, end).addAllDim()));
         }
-        return switch (rows.size()) {
-            case 0 -> x;
-            case 1 -> rows.get(0);
-            default -> NDArrays.concat(rows, 0);
-        };
+        NDArray indices =
+                x.getManager()
+                        .create(
+                                sequences == null ? indices(seen, length) : sequences.positions(),
+                                x.getShape().slice(0, 2));
+        return x.add(Embedding.embedding(indices, table, SparseFormat.DENSE).singletonOrThrow());
+    }
+
+    private static long[] indices(SequencePositions seen, long length) {
+        int tokens = Math.toIntExact(length);
+        long[] indices = new long[Math.multiplyExact(seen.size(), tokens)];
+        for (int i = 0; i < indices.length; i++) {
+            indices[i] = seen.get(i / tokens) + i % tokens;
+        }
+        return indices;
     }
 
     /** {@inheritDoc} */
