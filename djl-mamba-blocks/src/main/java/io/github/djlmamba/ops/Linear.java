@@ -9,7 +9,6 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import org.apiguardian.api.API;
@@ -19,9 +18,9 @@ import org.apiguardian.api.API;
  *
  * <p>Shapes: x (..., I), weight (O, I), bias (O), result (..., O). Within {@link
  * Precision#BFLOAT16} x may be float32 or bfloat16, and the result is bfloat16. A weight may be
- * stored in bfloat16 beside a float32 x, which halves what a projection of few rows has to read; the
- * products and sums are those of its numbers in float32. Immutable and thread safe; the arrays it
- * names are not copied.
+ * stored in bfloat16 beside a float32 x, which halves what a projection of few rows has to read;
+ * the products and sums are those of its numbers in float32. Immutable and thread safe; the arrays
+ * it names are not copied.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class Linear {

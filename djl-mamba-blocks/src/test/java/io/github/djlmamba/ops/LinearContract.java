@@ -128,15 +128,11 @@ public abstract class LinearContract {
         NDArray x = manager.randomNormal(0, 1, new Shape(rows, inputs), DataType.FLOAT32);
         NDArray narrow =
                 Precision.BFLOAT16.cast(
-                        manager.randomNormal(
-                                0, 1, new Shape(outputs, inputs), DataType.FLOAT32));
+                        manager.randomNormal(0, 1, new Shape(outputs, inputs), DataType.FLOAT32));
         NDArray wide = Precision.FLOAT32.cast(narrow);
         NDArray bias =
-                withBias
-                        ? manager.randomNormal(0, 1, new Shape(outputs), DataType.FLOAT32)
-                        : null;
-        NDArray direction =
-                manager.randomNormal(0, 1, new Shape(rows, outputs), DataType.FLOAT32);
+                withBias ? manager.randomNormal(0, 1, new Shape(outputs), DataType.FLOAT32) : null;
+        NDArray direction = manager.randomNormal(0, 1, new Shape(rows, outputs), DataType.FLOAT32);
         x.setRequiresGradient(true);
         float[][] gradients = new float[2][];
         float[][] outputsOf = new float[2][];
@@ -162,8 +158,7 @@ public abstract class LinearContract {
             NDArray weight = manager.randomNormal(0, 1, new Shape(77, 100), DataType.FLOAT32);
             NDArray together = provider().linear(Linear.of(x, weight));
             for (int row = 0; row < 8; row++) {
-                NDArray alone =
-                        provider().linear(Linear.of(x.get("{}:{}", row, row + 1), weight));
+                NDArray alone = provider().linear(Linear.of(x.get("{}:{}", row, row + 1), weight));
                 assertArrayEquals(
                         alone.toFloatArray(),
                         together.get(row).toFloatArray(),
