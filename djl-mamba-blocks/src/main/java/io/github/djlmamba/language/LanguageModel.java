@@ -25,7 +25,9 @@ import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.ops.Linear;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.Scalars;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import org.apiguardian.api.API;
@@ -42,9 +44,11 @@ import org.apiguardian.api.API;
  * ends in a norm of its own. Parameters: embedding (V, M), normal with a deviation of 0.02; those
  * of the stack; head.weight (V, M), unless it is the embedding.
  *
- * <p>The block's ordinary {@code forward} gives the logits of whole sequences; {@link #run} also
- * continues from a state and leaves one. With {@code training = false} nothing is recorded for a
- * gradient. Predicting from several threads at once is safe as long as no parameter changes.
+ * <p>The block's ordinary {@code forward} gives the logits of whole sequences, or of sequences that
+ * lie side by side in the rows of ids, by the number of the sequence that each token belongs to,
+ * (B, L), as a second input. {@link #run} continues from a state and leaves one. With {@code
+ * training = false} nothing is recorded for a gradient. Predicting from several threads at once is
+ * safe as long as no parameter changes.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class LanguageModel extends AbstractBlock {
@@ -127,34 +131,33 @@ public final class LanguageModel extends AbstractBlock {
             Positions positions,
             boolean keepState,
             boolean training) {
-        checkIds(ids, positions);
-        return training
-                ? scoped(parameterStore, ids, before, positions, keepState, true)
-                : GradientMode.off(
-                        () -> scoped(parameterStore, ids, before, positions, keepState, false));
+        return run(
+                new MixerInput(parameterStore, ids, null, before, keepState, training), positions);
     }
 
-    private LanguageModelOutput scoped(
-            ParameterStore parameterStore,
-            NDArray ids,
-            MixerState before,
-            Positions positions,
-            boolean keepState,
-            boolean training) {
-        NDManager manager = ids.getManager();
+    /** Takes the ids in the place of the stack's input. */
+    private LanguageModelOutput run(MixerInput tokens, Positions positions) {
+        checkIds(tokens.x(), positions);
+        return tokens.training()
+                ? scoped(tokens, positions)
+                : GradientMode.off(() -> scoped(tokens, positions));
+    }
+
+    private LanguageModelOutput scoped(MixerInput tokens, Positions positions) {
+        NDManager manager = tokens.x().getManager();
         NDArray logits;
         MixerState state;
         try (NDScope scope = new NDScope()) {
             scope.suppressNotUsedWarning();
-            NDArray table = parameterStore.getValue(embedding, ids.getDevice(), training);
+            NDArray table = tokens.value(embedding);
             NDScope.unregister(table);
-            NDArray hidden = embedded(ids, table);
-            MixerOutput mixed = stack.mix(parameterStore, hidden, before, keepState, training);
+            MixerOutput mixed =
+                    stack.mix(tokens.with(embedded(tokens.x(), table), tokens.before()));
             state = mixed.state();
             if (state != null) {
                 NDScope.unregister(state.arrays());
             }
-            logits = scored(parameterStore, mixed.output(), positions, table, training);
+            logits = scored(tokens, mixed.output(), positions, table);
             NDScope.unregister(logits);
         }
         if (logits.getManager() != manager) {
@@ -175,12 +178,7 @@ public final class LanguageModel extends AbstractBlock {
                 : found.mul(Scalars.like(found, options.embeddingMultiplier()));
     }
 
-    private NDArray scored(
-            ParameterStore parameterStore,
-            NDArray hidden,
-            Positions positions,
-            NDArray table,
-            boolean training) {
+    private NDArray scored(MixerInput tokens, NDArray hidden, Positions positions, NDArray table) {
         NDArray wanted =
                 positions == Positions.LAST && hidden.getShape().get(1) > 1
                         ? hidden.get(":, {}:", hidden.getShape().get(1) - 1)
@@ -188,7 +186,7 @@ public final class LanguageModel extends AbstractBlock {
         NDArray logits =
                 head == null
                         ? Linear.of(wanted, table).run()
-                        : head.project(parameterStore, wanted, training);
+                        : head.project(tokens.parameterStore(), wanted, tokens.training());
         return options.logitsMultiplier() == 1
                 ? logits
                 : logits.mul(Scalars.like(logits, options.logitsMultiplier()));
@@ -225,9 +223,15 @@ public final class LanguageModel extends AbstractBlock {
             NDList inputs,
             boolean training,
             PairList<String, Object> params) {
-        return new NDList(
-                run(parameterStore, inputs.singletonOrThrow(), null, Positions.ALL, false, training)
-                        .logits());
+        MixerInput tokens =
+                new MixerInput(
+                        parameterStore,
+                        inputs.head(),
+                        inputs.size() == 1 ? null : PackedSequences.ofIndices(inputs.get(1)),
+                        null,
+                        false,
+                        training);
+        return new NDList(run(tokens, Positions.ALL).logits());
     }
 
     /** {@inheritDoc} */

@@ -169,6 +169,7 @@ public final class Mamba2Block extends SequenceMixer {
                 CausalConv1d.of(parts.get(1), input.value(convolutionWeight))
                         .withBias(input.value(convolutionBias))
                         .withSilu(true)
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.convolution())
                         .run();
         NDList inputs = convolved.output().split(new long[] {channels, channels + matrices}, 2);
@@ -187,6 +188,7 @@ public final class Mamba2Block extends SequenceMixer {
                         .withDeltaBias(input.value(deltaBias))
                         .withDeltaSoftplus(true)
                         .withDeltaLimits(options.deltaMinimum(), options.deltaMaximum())
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.dual())
                         .run();
         NDArray y = dual.output().reshape(tokens.add(channels));

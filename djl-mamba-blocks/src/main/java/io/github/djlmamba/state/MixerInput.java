@@ -11,6 +11,7 @@ package io.github.djlmamba.state;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import io.github.djlmamba.ops.PackedSequences;
 import org.apiguardian.api.API;
 
 /**
@@ -18,6 +19,7 @@ import org.apiguardian.api.API;
  *
  * @param parameterStore where the parameters' values come from
  * @param x the sequence, of shape (B, L, M); L may be 0
+ * @param sequences which sequences lie side by side in each row of x; null where each row is one
  * @param before the state after the tokens before x; null at the start of a sequence
  * @param keepState whether the state after x is wanted
  * @param training true to record for a gradient, false to predict
@@ -26,9 +28,24 @@ import org.apiguardian.api.API;
 public record MixerInput(
         ParameterStore parameterStore,
         NDArray x,
+        PackedSequences sequences,
         MixerState before,
         boolean keepState,
         boolean training) {
+
+    /**
+     * Checks how the components go together.
+     *
+     * @throws IllegalArgumentException if packed sequences continue from a state or are to leave
+     *     one
+     */
+    public MixerInput {
+        if (sequences != null && (before != null || keepState)) {
+            throw new IllegalArgumentException(
+                    "packed sequences start without a state and leave none; mix them without"
+                            + " keepState, or each by itself");
+        }
+    }
 
     /**
      * Returns the value of a parameter on the device of the sequence.
@@ -48,6 +65,6 @@ public record MixerInput(
      * @return the input, alike in all else
      */
     public MixerInput with(NDArray newX, MixerState newBefore) {
-        return new MixerInput(parameterStore, newX, newBefore, keepState, training);
+        return new MixerInput(parameterStore, newX, sequences, newBefore, keepState, training);
     }
 }

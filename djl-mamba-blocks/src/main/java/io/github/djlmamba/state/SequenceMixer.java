@@ -20,6 +20,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import io.github.djlmamba.ops.GradientMode;
+import io.github.djlmamba.ops.PackedSequences;
 import java.util.ArrayList;
 import java.util.List;
 import org.apiguardian.api.API;
@@ -30,9 +31,11 @@ import org.apiguardian.api.API;
  *
  * <p>One method, {@link #mix}, answers for the whole sequence, for a prefix that leaves a state and
  * for more tokens from a state, always with the same result; the block's ordinary {@code forward}
- * is the whole sequence. Every array made on the way is closed before the call returns: only the
- * output and the state remain, in the manager of the input. With {@code training = false} nothing
- * is recorded for a gradient, whatever the mode of the calling thread.
+ * is the whole sequence. It also takes sequences that lie side by side in the rows of one batch, by
+ * the number of the sequence that each token belongs to, (B, L), as a second input; each is then
+ * mixed by itself, as {@link PackedSequences} says. Every array made on the way is closed before
+ * the call returns: only the output and the state remain, in the manager of the input. With {@code
+ * training = false} nothing is recorded for a gradient, whatever the mode of the calling thread.
  *
  * <p>Predicting from several threads at once is safe as long as no parameter changes meanwhile.
  */
@@ -88,7 +91,7 @@ public abstract class SequenceMixer extends AbstractBlock {
             MixerState before,
             boolean keepState,
             boolean training) {
-        return mix(new MixerInput(parameterStore, x, before, keepState, training));
+        return mix(new MixerInput(parameterStore, x, null, before, keepState, training));
     }
 
     /**
@@ -102,7 +105,11 @@ public abstract class SequenceMixer extends AbstractBlock {
      */
     public final MixerOutput mix(MixerInput input) {
         checkOpen("the input", input.x());
-        checkShape(input.x().getShape());
+        Shape shape = input.x().getShape();
+        checkShape(shape);
+        if (input.sequences() != null) {
+            checkSequences(input.sequences(), shape);
+        }
         return input.training() ? scoped(input) : GradientMode.off(() -> scoped(input));
     }
 
@@ -225,8 +232,15 @@ public abstract class SequenceMixer extends AbstractBlock {
             NDList inputs,
             boolean training,
             PairList<String, Object> params) {
-        return new NDList(
-                mix(parameterStore, inputs.singletonOrThrow(), null, false, training).output());
+        MixerInput input =
+                new MixerInput(
+                        parameterStore,
+                        inputs.head(),
+                        inputs.size() == 1 ? null : PackedSequences.ofIndices(inputs.get(1)),
+                        null,
+                        false,
+                        training);
+        return new NDList(mix(input).output());
     }
 
     /** {@inheritDoc} */
@@ -238,9 +252,13 @@ public abstract class SequenceMixer extends AbstractBlock {
     /** {@inheritDoc} */
     @Override
     protected final void prepare(Shape[] shapes) {
-        if (shapes.length != 1) {
+        if (shapes.length != 1 && shapes.length != 2) {
             throw new IllegalArgumentException(
-                    getClass().getSimpleName() + ": takes 1 input but got " + shapes.length);
+                    getClass().getSimpleName()
+                            + ": takes a sequence, and the indices of packed sequences if there are any,"
+                            + " but got "
+                            + shapes.length
+                            + " arrays");
         }
         checkShape(shapes[0]);
     }
@@ -253,6 +271,20 @@ public abstract class SequenceMixer extends AbstractBlock {
                             + shape
                             + "; expected (B, L, M) with M = "
                             + modelSize);
+        }
+    }
+
+    private void checkSequences(PackedSequences sequences, Shape shape) {
+        if (sequences.batch() != shape.get(0) || sequences.length() != shape.get(1)) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName()
+                            + ": the packed sequences are of "
+                            + sequences.batch()
+                            + " rows of "
+                            + sequences.length()
+                            + " tokens but the input has shape "
+                            + shape
+                            + "; pack as many tokens as there are");
         }
     }
 

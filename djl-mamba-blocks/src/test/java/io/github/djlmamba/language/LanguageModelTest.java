@@ -75,6 +75,16 @@ class LanguageModelTest {
     }
 
     @Test
+    void packedSequencesAreScoredEachByItself() {
+        LanguageModel model = initialized(OPTIONS);
+        NDArray ids = ids(1, 7);
+        NDArray packing = manager.create(new int[] {0, 0, 0, 1, 1, 1, 1}, new Shape(1, 7));
+        NDArray packed = model.forward(store, new NDList(ids, packing), false).head();
+        assertClose(run(model, ids.get(":, 3:"), Positions.ALL).logits(), packed.get(":, 3:"));
+        assertClose(run(model, ids.get(":, :3"), Positions.ALL).logits(), packed.get(":, :3"));
+    }
+
+    @Test
     void multipliersScaleEmbeddingsAndLogits() {
         LanguageModel plain = initialized(OPTIONS.withTiedEmbeddings(true));
         LanguageModel scaled =
