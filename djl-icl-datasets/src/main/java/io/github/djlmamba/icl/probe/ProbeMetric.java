@@ -30,8 +30,8 @@ public enum ProbeMetric {
 
     /**
      * The share of the answer's digits that stand at the same place in the number given, counted
-     * from its first digit; a digit that is not there is wrong. It shows a "fuzzy memory": numbers
-     * that are nearly right (Waleffe et al. 2024, arXiv 2406.07887, section 3.3.3).
+     * from its first digit; a digit that is not there is wrong. It tells a number that is nearly
+     * right from one that is forgotten.
      */
     DIGIT_ACCURACY("digit_accuracy") {
         @Override
