@@ -9,17 +9,20 @@
 package io.github.djlmamba.attention;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalAttention;
+import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SequenceAppend;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -111,38 +114,67 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        AttentionState past = continued(AttentionState.class, before, x);
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        AttentionState past = continued(AttentionState.class, input.before(), x);
         long batch = x.getShape().get(0);
         long length = x.getShape().get(1);
         long position = past == null ? 0 : checkedPosition(past, batch);
-        NDList parts =
-                queriesKeysValues(inProjection.project(parameterStore, x, training), position);
+        NDArray projected = inProjection.project(parameterStore, x, training);
+        if (input.sequences() != null && x.getShape().size() > 0) {
+            NDArray mixed = eachByItself(projected, input.sequences());
+            return new MixerOutput(outProjection.project(parameterStore, mixed, training), null);
+        }
+        NDList parts = queriesKeysValues(projected, position);
         NDArray keys = parts.get(1);
         NDArray values = parts.get(2);
         if (past != null) {
             keys = SequenceAppend.of(past.keys(), keys).run();
             values = SequenceAppend.of(past.values(), values).run();
         }
-        NDArray mixed =
-                CausalAttention.of(parts.get(0), keys, values)
-                        .withScale(scale)
-                        .withWindow(window)
-                        .run()
-                        .reshape(batch, length, heads * headSize);
+        NDArray mixed = attended(parts.get(0), keys, values);
         NDArray output = outProjection.project(parameterStore, mixed, training);
-        if (!keepState) {
+        if (!input.keepState()) {
             return new MixerOutput(output, null);
         }
         boolean shared = past == null;
         return new MixerOutput(
                 output,
                 new AttentionState(kept(keys, shared), kept(values, shared), position + length));
+    }
+
+    /** Attends from each sequence to itself alone, its positions counted from 0. */
+    private NDArray eachByItself(NDArray projected, PackedSequences sequences) {
+        NDList rows = new NDList();
+        for (int row = 0; row < sequences.batch(); row++) {
+            NDList mixed = new NDList();
+            for (int s = 0; s < sequences.sequences(); s++) {
+                long begin = sequences.begin(row, s);
+                long end = sequences.end(row, s);
+                if (end > begin) {
+                    NDIndex one = new NDIndex("{}:{}, {}:{}", row, row + 1, begin, end);
+                    NDList parts = queriesKeysValues(projected.get(one), 0);
+                    mixed.add(attended(parts.get(0), parts.get(1), parts.get(2)));
+                }
+            }
+            rows.add(joined(mixed, 1));
+        }
+        return joined(rows, 0);
+    }
+
+    private static NDArray joined(NDList arrays, int axis) {
+        return arrays.size() == 1 ? arrays.head() : NDArrays.concat(arrays, axis);
+    }
+
+    private NDArray attended(NDArray queries, NDArray keys, NDArray values) {
+        Shape shape = queries.getShape();
+        return CausalAttention.of(queries, keys, values)
+                .withScale(scale)
+                .withWindow(window)
+                .run()
+                .reshape(shape.get(0), shape.get(1), heads * headSize);
     }
 
     /** Splits what is projected into heads, (B, L, H or K, P), and turns queries and keys. */

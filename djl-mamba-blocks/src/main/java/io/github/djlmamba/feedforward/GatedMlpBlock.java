@@ -16,8 +16,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.state.EmptyState;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -96,18 +96,16 @@ public final class GatedMlpBlock extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        continued(EmptyState.class, before, x);
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        continued(EmptyState.class, input.before(), x);
         NDList halves =
                 inProjection.project(parameterStore, x, training).split(new long[] {hidden}, 2);
         NDArray product = GatedProduct.of(halves.get(0), halves.get(1)).run();
         NDArray output = outProjection.project(parameterStore, product, training);
-        return new MixerOutput(output, keepState ? EmptyState.INSTANCE : null);
+        return new MixerOutput(output, input.keepState() ? EmptyState.INSTANCE : null);
     }
 
     /** {@inheritDoc} */

@@ -14,8 +14,8 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.state.EmptyState;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -84,17 +84,15 @@ public final class MlpBlock extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        continued(EmptyState.class, before, x);
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        continued(EmptyState.class, input.before(), x);
         NDArray inner = first.project(parameterStore, x, training);
         NDArray active = activation.apply(inner);
         NDArray output = second.project(parameterStore, active, training);
-        return new MixerOutput(output, keepState ? EmptyState.INSTANCE : null);
+        return new MixerOutput(output, input.keepState() ? EmptyState.INSTANCE : null);
     }
 
     /** {@inheritDoc} */

@@ -14,10 +14,14 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Embedding;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
+import io.github.djlmamba.ops.PackedSequences;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
@@ -100,13 +104,11 @@ public final class HybridStack extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        StackState state = before == null ? null : ofType(StackState.class, before);
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        StackState state = input.before() == null ? null : ofType(StackState.class, input.before());
         if (state != null && state.layers().size() != layers.size()) {
             throw new IllegalArgumentException(
                     "hybrid stack: the state is of "
@@ -117,12 +119,11 @@ public final class HybridStack extends SequenceMixer {
         }
         long position = state == null ? 0 : state.position();
         long end = position + x.getShape().get(1);
-        NDArray hidden = positions == null ? x : positioned(parameterStore, x, position, training);
+        NDArray hidden = positions == null ? x : positioned(input, position);
         List<MixerState> states = new ArrayList<>(layers.size());
         for (int i = 0; i < layers.size(); i++) {
             MixerState layerState = state == null ? null : state.layers().get(i);
-            MixerOutput mixed =
-                    layers.get(i).mix(parameterStore, hidden, layerState, keepState, training);
+            MixerOutput mixed = layers.get(i).mix(input.with(hidden, layerState));
             if (hidden != x) {
                 hidden.close();
             }
@@ -131,12 +132,13 @@ public final class HybridStack extends SequenceMixer {
         }
         NDArray output =
                 norm.forward(parameterStore, new NDList(hidden), training).singletonOrThrow();
-        return new MixerOutput(output, keepState ? new StackState(states, end) : null);
+        return new MixerOutput(output, input.keepState() ? new StackState(states, end) : null);
     }
 
-    private NDArray positioned(
-            ParameterStore parameterStore, NDArray x, long position, boolean training) {
-        long end = position + x.getShape().get(1);
+    private NDArray positioned(MixerInput input, long position) {
+        NDArray x = input.x();
+        PackedSequences sequences = input.sequences();
+        long end = sequences == null ? position + x.getShape().get(1) : sequences.longest();
         if (end > options.positions()) {
             throw new IllegalArgumentException(
                     "hybrid stack: the sequence reaches position "
@@ -145,8 +147,16 @@ public final class HybridStack extends SequenceMixer {
                             + options.positions()
                             + " tokens; shorten it or build the stack with more positions");
         }
-        NDIndex index = new NDIndex().addSliceDim(position, end).addAllDim();
-        return x.add(parameterStore.getValue(positions, x.getDevice(), training).get(index));
+        NDArray table = input.value(positions);
+        if (sequences == null) {
+            return x.add(table.get(new NDIndex().addSliceDim(position, end).addAllDim()));
+        }
+        NDArray indices =
+                x.getManager()
+                        .create(
+                                sequences.positions(),
+                                new Shape(sequences.batch(), sequences.length()));
+        return x.add(Embedding.embedding(indices, table, SparseFormat.DENSE).singletonOrThrow());
     }
 
     /** {@inheritDoc} */

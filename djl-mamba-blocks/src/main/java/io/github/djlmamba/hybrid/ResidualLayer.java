@@ -16,8 +16,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.norm.NormOptions;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 
 /** One layer of a stack: h + mixer(norm(h)), with the mixer's state. */
@@ -36,14 +36,12 @@ final class ResidualLayer extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
         NDArray normed = norm.forward(parameterStore, new NDList(x), training).singletonOrThrow();
-        MixerOutput mixed = mixer.mix(parameterStore, normed, before, keepState, training);
+        MixerOutput mixed = mixer.mix(input.with(normed, input.before()));
         return new MixerOutput(x.add(mixed.output()), mixed.state());
     }
 

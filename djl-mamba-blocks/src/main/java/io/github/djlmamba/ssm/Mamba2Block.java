@@ -8,7 +8,6 @@
  */
 package io.github.djlmamba.ssm;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -22,8 +21,8 @@ import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.StateSpaceDual;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -157,24 +156,20 @@ public final class Mamba2Block extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        Mamba2State state = continued(Mamba2State.class, before, x);
-        Device device = x.getDevice();
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        Mamba2State state = continued(Mamba2State.class, input.before(), x);
         Shape tokens = x.getShape().slice(0, 2);
         NDArray all = inProjection.project(parameterStore, x, training);
         // z, then what is convolved, then dt.
         NDList parts = all.split(new long[] {channels, 2 * (channels + matrices)}, 2);
         CausalConv1d.Result convolved =
-                CausalConv1d.of(
-                                parts.get(1),
-                                parameterStore.getValue(convolutionWeight, device, training))
-                        .withBias(parameterStore.getValue(convolutionBias, device, training))
+                CausalConv1d.of(parts.get(1), input.value(convolutionWeight))
+                        .withBias(input.value(convolutionBias))
                         .withSilu(true)
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.convolution())
                         .run();
         NDList inputs = convolved.output().split(new long[] {channels, channels + matrices}, 2);
@@ -185,24 +180,27 @@ public final class Mamba2Block extends SequenceMixer {
                 StateSpaceDual.of(
                                 inputs.get(0).reshape(byHead),
                                 parts.get(2),
-                                parameterStore.getValue(stateLog, device, training).exp().neg(),
+                                input.value(stateLog).exp().neg(),
                                 inputs.get(1).reshape(byGroup),
                                 inputs.get(2).reshape(byGroup))
-                        .withSkip(parameterStore.getValue(skip, device, training))
+                        .withSkip(input.value(skip))
                         .withGate(normed ? null : parts.get(0).reshape(byHead))
-                        .withDeltaBias(parameterStore.getValue(deltaBias, device, training))
+                        .withDeltaBias(input.value(deltaBias))
                         .withDeltaSoftplus(true)
                         .withDeltaLimits(options.deltaMinimum(), options.deltaMaximum())
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.dual())
                         .run();
         NDArray y = dual.output().reshape(tokens.add(channels));
         if (normed) {
-            y = gatedNorm(y, parts.get(0), parameterStore.getValue(normWeight, device, training));
+            y = gatedNorm(y, parts.get(0), input.value(normWeight));
         }
         NDArray output = outProjection.project(parameterStore, y, training);
         return new MixerOutput(
                 output,
-                keepState ? new Mamba2State(convolved.finalState(), dual.finalState()) : null);
+                input.keepState()
+                        ? new Mamba2State(convolved.finalState(), dual.finalState())
+                        : null);
     }
 
     private NDArray gatedNorm(NDArray y, NDArray gate, NDArray weight) {

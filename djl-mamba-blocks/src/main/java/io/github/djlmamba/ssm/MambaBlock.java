@@ -8,7 +8,6 @@
  */
 package io.github.djlmamba.ssm;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -21,8 +20,8 @@ import ai.djl.training.initializer.UniformInitializer;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.SelectiveScan;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -137,40 +136,39 @@ public final class MambaBlock extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        MambaState state = continued(MambaState.class, before, x);
-        Device device = x.getDevice();
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        MambaState state = continued(MambaState.class, input.before(), x);
         NDArray both = inProjection.project(parameterStore, x, training);
         NDList halves = both.split(new long[] {channels}, 2);
         CausalConv1d.Result convolved =
-                CausalConv1d.of(
-                                halves.get(0),
-                                parameterStore.getValue(convolutionWeight, device, training))
-                        .withBias(parameterStore.getValue(convolutionBias, device, training))
+                CausalConv1d.of(halves.get(0), input.value(convolutionWeight))
+                        .withBias(input.value(convolutionBias))
                         .withSilu(true)
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.convolution())
                         .run();
         NDArray u = convolved.output();
         NDArray selection = scanProjection.project(parameterStore, u, training);
         NDList parts = selection.split(new long[] {deltaRank, deltaRank + stateSize}, 2);
         NDArray delta = deltaProjection.project(parameterStore, parts.get(0), training);
-        NDArray a = parameterStore.getValue(stateLog, device, training).exp().neg();
+        NDArray a = input.value(stateLog).exp().neg();
         SelectiveScan.Result scanned =
                 SelectiveScan.of(u, delta, a, parts.get(1), parts.get(2))
-                        .withSkip(parameterStore.getValue(skip, device, training))
+                        .withSkip(input.value(skip))
                         .withGate(halves.get(1))
-                        .withDeltaBias(parameterStore.getValue(deltaBias, device, training))
+                        .withDeltaBias(input.value(deltaBias))
                         .withDeltaSoftplus(true)
+                        .withSequences(input.sequences())
                         .withInitialState(state == null ? null : state.scan())
                         .run();
         NDArray output = outProjection.project(parameterStore, scanned.output(), training);
         MambaState after =
-                keepState ? new MambaState(convolved.finalState(), scanned.finalState()) : null;
+                input.keepState()
+                        ? new MambaState(convolved.finalState(), scanned.finalState())
+                        : null;
         return new MixerOutput(output, after);
     }
 

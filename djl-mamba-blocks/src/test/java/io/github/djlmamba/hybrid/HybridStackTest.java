@@ -236,11 +236,15 @@ class HybridStackTest {
         NDArray token = manager.randomNormal(0, 1, new Shape(1, 1, 64), DataType.FLOAT32);
         int rounds = LONG ? 500 : 8;
         predictions(stack, prompt, token, rounds);
-        long before = residentPages(statistics);
-        predictions(stack, prompt, token, 2 * rounds);
-        long grown = (residentPages(statistics) - before) * 4 / 1024;
+        // The heap and the allocator's arenas may still grow once; a leak grows every time.
+        long grown = Long.MAX_VALUE;
+        for (int stretch = 0; stretch < 4 && grown >= 30; stretch++) {
+            long before = residentPages(statistics);
+            predictions(stack, prompt, token, 2 * rounds);
+            grown = Math.min(grown, (residentPages(statistics) - before) * 4 / 1024);
+        }
         // A round makes about 6 MiB on the way with the naive ops.
-        assertTrue(grown < 30, "resident memory grew by " + grown + " MiB");
+        assertTrue(grown < 30, "resident memory grew by " + grown + " MiB again and again");
     }
 
     private void predictions(HybridStack stack, NDArray prompt, NDArray token, int rounds) {

@@ -28,6 +28,7 @@ import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.Pair;
 import io.github.djlmamba.hybrid.HybridStack;
+import io.github.djlmamba.ops.PackedSequences;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -41,6 +42,7 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -170,6 +172,43 @@ class MixerContractTest {
         assertClose(whole(mixer, x).get("1:2"), whole(mixer, x.get("1:2")), 1e-5f);
         assertEquals(new Shape(0, 3, M), whole(mixer, input(new Shape(0, 3, M))).getShape());
         assertEquals(new Shape(2, 0, M), whole(mixer, input(new Shape(2, 0, M))).getShape());
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mixers")
+    void packedSequencesAreMixedEachByItself(String name, Supplier<SequenceMixer> builder) {
+        SequenceMixer mixer = initialized(builder);
+        NDArray x = input(SHAPE);
+        int[] indices = {0, 0, 0, 1, 1, 1, 1, 3, 3, 0, 1, 1, 1, 1, 1, 2, 2, 2};
+        NDArray packing = manager.create(indices, SHAPE.slice(0, 2));
+        for (boolean training : new boolean[] {false, true}) {
+            NDArray packed =
+                    mixer.forward(parameters, new NDList(x, packing), training).singletonOrThrow();
+            int[][] bounds = {{0, 0, 3}, {0, 3, 7}, {0, 7, 9}, {1, 0, 1}, {1, 1, 6}, {1, 6, 9}};
+            for (int[] of : bounds) {
+                NDIndex part = new NDIndex("{}:{}, {}:{}", of[0], of[0] + 1, of[1], of[2]);
+                assertClose(whole(mixer, x.get(part)), packed.get(part), 1e-5f);
+            }
+        }
+        NDArray none = input(new Shape(2, 0, M));
+        NDArray noPacking = manager.zeros(new Shape(2, 0), DataType.INT32);
+        assertEquals(
+                none.getShape(),
+                mixer.forward(parameters, new NDList(none, noPacking), false).head().getShape());
+    }
+
+    @Test
+    void packingThatDoesNotFitIsRefused() {
+        SequenceMixer mixer = initialized(MixerCases.all().get("Mamba"));
+        NDArray x = input(SHAPE);
+        NDArray packing = manager.zeros(new Shape(2, 4), DataType.INT32);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> mixer.forward(parameters, new NDList(x, packing), false));
+        PackedSequences packed = PackedSequences.ofLengths(9);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new MixerInput(parameters, x, packed, null, true, false));
     }
 
     @ParameterizedTest(name = "{0}")
