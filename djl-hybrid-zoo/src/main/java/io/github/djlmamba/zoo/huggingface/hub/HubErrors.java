@@ -115,7 +115,7 @@ final class HubErrors {
     }
 
     /** What a server says goes into logs and terminals. */
-    private static String printable(String text) {
+    static String printable(String text) {
         String plain = text.replaceAll("[^ -~]", "?");
         return plain.length() <= 200 ? plain : plain.substring(0, 200) + "...";
     }

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 import org.apiguardian.api.API;
 import org.slf4j.Logger;
@@ -139,11 +140,10 @@ public final class HuggingFaceHub {
                 obtain(describeSmall(reference, commit, name), bytes -> {});
             }
         }
-        List<String> weights = List.of(ModelFiles.SINGLE);
-        if (!single) {
-            Path snapshot = cache.snapshot(reference, commit);
-            weights = ModelFiles.shards(snapshot.resolve(ModelFiles.INDEX));
-        }
+        List<String> weights =
+                single
+                        ? List.of(ModelFiles.SINGLE)
+                        : ModelFiles.weights(cache.snapshot(reference, commit));
         List<HubFile> files = new ArrayList<>();
         for (String name : weights) {
             if (!names.contains(name)) {
@@ -194,7 +194,7 @@ public final class HuggingFaceHub {
     }
 
     /** Makes a file part of its snapshot, after fetching its content if it is not there. */
-    private void obtain(HubFile file, java.util.function.LongConsumer progress) throws IOException {
+    private void obtain(HubFile file, LongConsumer progress) throws IOException {
         if (!cache.holdsBlob(file)) {
             Path blob = cache.blob(file);
             try (HubLock lock =
@@ -250,10 +250,8 @@ public final class HuggingFaceHub {
     /** Returns the files without which a commit's folder is of no use, and which are not there. */
     private List<String> missing(HubReference reference, String commit) throws IOException {
         List<String> needed = new ArrayList<>(List.of(ModelFiles.CONFIG));
-        if (cache.holds(reference, commit, ModelFiles.INDEX)
-                && !cache.holds(reference, commit, ModelFiles.SINGLE)) {
-            Path snapshot = cache.snapshot(reference, commit);
-            needed.addAll(ModelFiles.shards(snapshot.resolve(ModelFiles.INDEX)));
+        if (cache.holds(reference, commit, ModelFiles.INDEX)) {
+            needed.addAll(ModelFiles.weights(cache.snapshot(reference, commit)));
         } else {
             needed.add(ModelFiles.SINGLE);
         }
@@ -300,7 +298,8 @@ public final class HuggingFaceHub {
                             + missing
                             + "; expected a model as the library transformers saves it, in"
                             + " safetensors. It has "
-                            + names.stream().sorted().limit(20).collect(Collectors.joining(", ")));
+                            + HubErrors.printable(
+                                    names.stream().sorted().collect(Collectors.joining(", "))));
         }
     }
 }

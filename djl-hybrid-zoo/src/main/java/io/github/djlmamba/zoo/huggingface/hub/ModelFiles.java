@@ -8,25 +8,20 @@
  */
 package io.github.djlmamba.zoo.huggingface.hub;
 
-import ai.djl.util.JsonUtils;
-import com.google.gson.JsonParseException;
+import ai.djl.MalformedModelException;
+import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeSet;
-import java.util.regex.Pattern;
 
 /** Which files of a repository make up a model. */
 final class ModelFiles {
 
     static final String CONFIG = "config.json";
-    static final String SINGLE = "model.safetensors";
-    static final String INDEX = "model.safetensors.index.json";
+    static final String SINGLE = SafetensorsFolder.SINGLE_FILE;
+    static final String INDEX = SafetensorsFolder.INDEX_FILE;
 
-    /** What is fetched where it is there; shards are found by the index. */
+    /** What is fetched where it is there, beside the weights. */
     static final List<String> SMALL =
             List.of(
                     CONFIG,
@@ -38,40 +33,19 @@ final class ModelFiles {
     /** The longest of the files that are read as a whole. */
     static final long MAX_SMALL_BYTES = 256L << 20;
 
-    private static final Pattern SHARD =
-            Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.+-]{0,240}\\.safetensors");
-
     private ModelFiles() {}
 
     /**
-     * Returns the shards that an index names.
+     * Returns the names of the files with the weights.
      *
-     * @throws IOException if the index makes no sense, or a name is more than a file's name
+     * @param snapshot the folder, with the index if there is one
+     * @throws IOException if the index makes no sense, or a name in it is more than a file's name
      */
-    static List<String> shards(Path index) throws IOException {
-        Index parsed;
+    static List<String> weights(Path snapshot) throws IOException {
         try {
-            parsed =
-                    JsonUtils.GSON.fromJson(
-                            Files.readString(index, StandardCharsets.UTF_8), Index.class);
-        } catch (JsonParseException e) {
-            throw new IOException(index + " is no index of shards: " + e.getMessage(), e);
+            return SafetensorsFolder.fileNames(snapshot);
+        } catch (MalformedModelException e) {
+            throw new IOException(e.getMessage(), e);
         }
-        if (parsed == null || parsed.weight_map == null || parsed.weight_map.isEmpty()) {
-            throw new IOException(index + " names no shards");
-        }
-        TreeSet<String> names = new TreeSet<>();
-        for (String name : parsed.weight_map.values()) {
-            if (name == null || !SHARD.matcher(name).matches()) {
-                throw new IOException(
-                        index + " names \"" + name + "\", which is no shard's plain file name");
-            }
-            names.add(name);
-        }
-        return List.copyOf(names);
-    }
-
-    private static final class Index {
-        private Map<String, String> weight_map;
     }
 }

@@ -87,14 +87,16 @@ public final class FakeHub implements AutoCloseable {
     /** How many of the next large files come with a wrong byte. */
     final AtomicInteger corruptions = new AtomicInteger();
 
-    /** Further headers of what the hub says about files; an empty value takes a header away. */
+    /** Other values of headers that the hub sends about files. */
     final Map<String, String> overrides = new ConcurrentHashMap<>();
-
-    /** Where the hub redirects instead; null for the second server. */
-    volatile String redirect;
 
     /** A repository's new name, to which the old one's files are redirected. */
     volatile String renamedTo;
+
+    volatile boolean renamesAlways;
+
+    /** What is answered instead of a list of files; null for the list. */
+    volatile String listing;
 
     public FakeHub() throws IOException {
         InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
@@ -133,12 +135,17 @@ public final class FakeHub implements AutoCloseable {
                                 .map(e -> e.getKey() + Arrays.hashCode(e.getValue()))
                                 .collect(Collectors.joining("\n", repository, ""))
                                 .getBytes(StandardCharsets.UTF_8);
-        String commit = hash("SHA-1", state);
+        String commit = digest("SHA-1", state);
         commits.put(repository + "@" + commit, Map.copyOf(files));
         revisions.put(repository + "@" + commit, commit);
         revisions.put(repository + "@" + revision, commit);
         files.forEach((name, content) -> blobs.put(hash(name, content), content));
         return commit;
+    }
+
+    /** Gives another repository a commit of one. */
+    void copy(String from, String to, String commit) {
+        commits.put(to + "@" + commit, commits.get(from + "@" + commit));
     }
 
     List<Request> requests() {
@@ -164,15 +171,15 @@ public final class FakeHub implements AutoCloseable {
     static String hash(String name, byte[] content) {
         String header = "blob " + content.length + "\0";
         return isLarge(name)
-                ? hash("SHA-256", content)
-                : hash("SHA-1", header.getBytes(StandardCharsets.US_ASCII), content);
+                ? digest("SHA-256", content)
+                : digest("SHA-1", header.getBytes(StandardCharsets.US_ASCII), content);
     }
 
     private static boolean isLarge(String name) {
         return name.endsWith(".safetensors");
     }
 
-    private static String hash(String algorithm, byte[]... parts) {
+    private static String digest(String algorithm, byte[]... parts) {
         try {
             MessageDigest digest = MessageDigest.getInstance(algorithm);
             for (byte[] part : parts) {
@@ -230,6 +237,10 @@ public final class FakeHub implements AutoCloseable {
 
     private void list(HttpExchange exchange, String repository, String revision)
             throws IOException {
+        if (listing != null) {
+            send(exchange, listing.getBytes(StandardCharsets.UTF_8));
+            return;
+        }
         String commit = revisions.get(repository + "@" + revision);
         if (commit == null) {
             boolean known =
@@ -254,7 +265,7 @@ public final class FakeHub implements AutoCloseable {
 
     private void resolve(HttpExchange exchange, String repository, String commit, String name)
             throws IOException {
-        if (renamedTo != null && !renamedTo.equals(repository)) {
+        if (renamedTo != null && (renamesAlways || !renamedTo.equals(repository))) {
             exchange.getResponseHeaders()
                     .set("Location", "/" + renamedTo + "/resolve/" + commit + "/" + name);
             exchange.sendResponseHeaders(307, -1);
@@ -278,8 +289,7 @@ public final class FakeHub implements AutoCloseable {
         headers.set("ETag", "\"" + hash.substring(0, 32) + "\"");
         headers.set("X-Linked-Etag", "\"" + hash + "\"");
         headers.set("X-Linked-Size", Integer.toString(content.length));
-        String target = "http://localhost:" + cdn.getAddress().getPort() + "/" + hash;
-        headers.set("Location", redirect == null ? target : redirect);
+        headers.set("Location", "http://localhost:" + cdn.getAddress().getPort() + "/" + hash);
         override(headers);
         exchange.sendResponseHeaders(302, -1);
     }
@@ -287,9 +297,7 @@ public final class FakeHub implements AutoCloseable {
     private void override(Headers headers) {
         overrides.forEach(
                 (name, value) -> {
-                    if (value.isEmpty()) {
-                        headers.remove(name);
-                    } else {
+                    if (headers.containsKey(name)) {
                         headers.set(name, value);
                     }
                 });
@@ -315,6 +323,10 @@ public final class FakeHub implements AutoCloseable {
         int from = 0;
         if (range != null && !ignoresRanges) {
             from = Integer.parseInt(range.replaceAll("\\D", ""));
+            if (from >= content.length) {
+                refuse(exchange, 416, "");
+                return;
+            }
             exchange.getResponseHeaders()
                     .set(
                             "Content-Range",
