@@ -24,7 +24,10 @@ import io.github.djlmamba.ops.SequenceAppend;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.SequenceMixer;
+import io.github.djlmamba.state.SequencePositions;
+import java.util.List;
 import java.util.Objects;
+import java.util.function.Function;
 import org.apiguardian.api.API;
 
 /**
@@ -121,20 +124,23 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         AttentionState past = continued(AttentionState.class, input.before(), x);
         long batch = x.getShape().get(0);
         long length = x.getShape().get(1);
-        long position = past == null ? 0 : checkedPosition(past, batch);
+        SequencePositions seen =
+                past == null
+                        ? SequencePositions.alike(batch, 0)
+                        : checkedPositions(past, Math.toIntExact(batch));
         NDArray projected = inProjection.project(parameterStore, x, training);
         if (input.sequences() != null && x.getShape().size() > 0) {
             NDArray mixed = eachByItself(projected, input.sequences());
             return new MixerOutput(outProjection.project(parameterStore, mixed, training), null);
         }
-        NDList parts = queriesKeysValues(projected, position);
+        NDList parts = queriesKeysValues(projected, seen);
         NDArray keys = parts.get(1);
         NDArray values = parts.get(2);
         if (past != null) {
             keys = SequenceAppend.of(past.keys(), keys).run();
             values = SequenceAppend.of(past.values(), values).run();
         }
-        NDArray mixed = attended(parts.get(0), keys, values);
+        NDArray mixed = attended(parts.get(0), keys, values, seen);
         NDArray output = outProjection.project(parameterStore, mixed, training);
         if (!input.keepState()) {
             return new MixerOutput(output, null);
@@ -142,11 +148,12 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         boolean shared = past == null;
         return new MixerOutput(
                 output,
-                new AttentionState(kept(keys, shared), kept(values, shared), position + length));
+                new AttentionState(kept(keys, shared), kept(values, shared), seen.plus(length)));
     }
 
     /** Attends from each sequence to itself alone, its positions counted from 0. */
     private NDArray eachByItself(NDArray projected, PackedSequences sequences) {
+        SequencePositions start = SequencePositions.of(0);
         NDList rows = new NDList();
         for (int row = 0; row < sequences.batch(); row++) {
             NDList mixed = new NDList();
@@ -155,8 +162,8 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                 long end = sequences.end(row, s);
                 if (end > begin) {
                     NDIndex one = new NDIndex("{}:{}, {}:{}", row, row + 1, begin, end);
-                    NDList parts = queriesKeysValues(projected.get(one), 0);
-                    mixed.add(attended(parts.get(0), parts.get(1), parts.get(2)));
+                    NDList parts = queriesKeysValues(projected.get(one), start);
+                    mixed.add(attended(parts.get(0), parts.get(1), parts.get(2), start));
                 }
             }
             rows.add(joined(mixed, 1));
@@ -168,17 +175,8 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         return arrays.size() == 1 ? arrays.head() : NDArrays.concat(arrays, axis);
     }
 
-    private NDArray attended(NDArray queries, NDArray keys, NDArray values) {
-        Shape shape = queries.getShape();
-        return CausalAttention.of(queries, keys, values)
-                .withScale(scale)
-                .withWindow(window)
-                .run()
-                .reshape(shape.get(0), shape.get(1), heads * headSize);
-    }
-
     /** Splits what is projected into heads, (B, L, H or K, P), and turns queries and keys. */
-    private NDList queriesKeysValues(NDArray projected, long position) {
+    private NDList queriesKeysValues(NDArray projected, SequencePositions seen) {
         Shape shape = projected.getShape();
         NDArray all =
                 projected.reshape(shape.get(0), shape.get(1), heads + 2 * keyValueHeads, headSize);
@@ -187,15 +185,59 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         }
         NDList parts = all.split(new long[] {heads + keyValueHeads}, 2);
         NDArray turned =
-                RotaryEmbedding.of(parts.get(0))
-                        .withRotated(rotary.rotated(headSize))
-                        .withBase(rotary.base())
-                        .withInterleaved(rotary.interleaved())
-                        .withPosition(position)
-                        .run();
+                byRun(
+                        seen,
+                        run ->
+                                RotaryEmbedding.of(rows(parts.get(0), run, 0))
+                                        .withRotated(rotary.rotated(headSize))
+                                        .withBase(rotary.base())
+                                        .withInterleaved(rotary.interleaved())
+                                        .withPosition(run.position())
+                                        .run());
         NDList result = turned.split(new long[] {heads}, 2);
         result.add(parts.get(1));
         return result;
+    }
+
+    /** Attends over the keys that each sequence has, those at the end, and joins the heads. */
+    private NDArray attended(
+            NDArray queries, NDArray keys, NDArray values, SequencePositions seen) {
+        Shape shape = queries.getShape();
+        long before = keys.getShape().get(1) - shape.get(1);
+        return byRun(
+                        seen,
+                        run -> {
+                            long hidden = Math.max(0, before - run.position());
+                            return CausalAttention.of(
+                                            rows(queries, run, 0),
+                                            rows(keys, run, hidden),
+                                            rows(values, run, hidden))
+                                    .withScale(scale)
+                                    .withWindow(window)
+                                    .run();
+                        })
+                .reshape(shape.get(0), shape.get(1), heads * headSize);
+    }
+
+    /** Computes something for each group of sequences with one position, and joins the results. */
+    private static NDArray byRun(
+            SequencePositions seen, Function<SequencePositions.Run, NDArray> function) {
+        List<SequencePositions.Run> runs = seen.runs();
+        if (runs.isEmpty()) {
+            return function.apply(new SequencePositions.Run(0, 0, 0));
+        }
+        NDList results = new NDList();
+        for (SequencePositions.Run run : runs) {
+            results.add(function.apply(run));
+        }
+        return joined(results, 0);
+    }
+
+    /** The rows of a group, without the first tokens; the array itself where that is all of it. */
+    private static NDArray rows(NDArray array, SequencePositions.Run run, long skipped) {
+        return run.to() - run.from() == array.getShape().get(0) && skipped == 0
+                ? array
+                : array.get("{}:{}, {}:", run.from(), run.to(), skipped);
     }
 
     /** What later queries may read, of keys or values that share memory with others or do not. */
@@ -208,8 +250,8 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         return shared ? last.add(0) : last;
     }
 
-    /** Gives the number of tokens before, after checking that the state is of such a block. */
-    private long checkedPosition(AttentionState past, long batch) {
+    /** Gives the numbers of tokens before, after checking that the state is of such a block. */
+    private SequencePositions checkedPositions(AttentionState past, int batch) {
         Shape shape = past.keys().getShape();
         long length = shape.dimension() == 4 ? shape.get(1) : -1;
         Shape expected = new Shape(batch, length, keyValueHeads, headSize);
@@ -223,20 +265,31 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                             + new Shape(batch, -1, keyValueHeads, headSize)
                             + " for both; give the state that this block left");
         }
-        long least = window == 0 ? past.position() : Math.min(past.position(), window - 1);
-        if (length < least || length > past.position()) {
+        SequencePositions seen = past.positions();
+        if (seen == null || seen.size() != batch) {
+            throw new IllegalArgumentException(
+                    "attention: the state has positions "
+                            + seen
+                            + " for a batch of "
+                            + batch
+                            + "; expected one for each sequence; give the state that this block"
+                            + " left");
+        }
+        long most = seen.greatest();
+        long least = window == 0 ? most : Math.min(most, window - 1);
+        if (batch > 0 && (length < least || length > most)) {
             throw new IllegalArgumentException(
                     "attention: the state holds "
                             + length
                             + " of "
-                            + past.position()
+                            + most
                             + " tokens"
                             + (window == 0 ? "" : ", for a window of " + window)
                             + "; expected "
                             + least
                             + " or more; give the state that this block left");
         }
-        return past.position();
+        return seen;
     }
 
     /** {@inheritDoc} */

@@ -26,6 +26,7 @@ import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
+import io.github.djlmamba.state.SequencePositions;
 import io.github.djlmamba.state.StackState;
 import java.util.ArrayList;
 import java.util.List;
@@ -117,9 +118,9 @@ public final class HybridStack extends SequenceMixer {
                             + layers.size()
                             + "; give the state that this stack left");
         }
-        long position = state == null ? 0 : state.position();
-        long end = position + x.getShape().get(1);
-        NDArray hidden = positions == null ? x : positioned(input, position);
+        SequencePositions seen = seen(state, x.getShape());
+        SequencePositions after = seen.plus(x.getShape().get(1));
+        NDArray hidden = positions == null ? x : positioned(input, seen);
         List<MixerState> states = new ArrayList<>(layers.size());
         for (int i = 0; i < layers.size(); i++) {
             MixerState layerState = state == null ? null : state.layers().get(i);
@@ -132,13 +133,29 @@ public final class HybridStack extends SequenceMixer {
         }
         NDArray output =
                 norm.forward(parameterStore, new NDList(hidden), training).singletonOrThrow();
-        return new MixerOutput(output, input.keepState() ? new StackState(states, end) : null);
+        return new MixerOutput(output, input.keepState() ? new StackState(states, after) : null);
     }
 
-    private NDArray positioned(MixerInput input, long position) {
+    private static SequencePositions seen(StackState state, Shape shape) {
+        if (state == null) {
+            return SequencePositions.alike(shape.get(0), 0);
+        }
+        if (state.positions().size() != shape.get(0)) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the state is of a batch of "
+                            + state.positions().size()
+                            + " but the input has shape "
+                            + shape
+                            + "; continue with the batch that left the state");
+        }
+        return state.positions();
+    }
+
+    private NDArray positioned(MixerInput input, SequencePositions seen) {
         NDArray x = input.x();
+        long length = x.getShape().get(1);
         PackedSequences sequences = input.sequences();
-        long end = sequences == null ? position + x.getShape().get(1) : sequences.longest();
+        long end = sequences == null ? seen.greatest() + length : sequences.longest();
         if (end > options.positions()) {
             throw new IllegalArgumentException(
                     "hybrid stack: the sequence reaches position "
@@ -148,15 +165,26 @@ public final class HybridStack extends SequenceMixer {
                             + " tokens; shorten it or build the stack with more positions");
         }
         NDArray table = input.value(positions);
-        if (sequences == null) {
+        List<SequencePositions.Run> runs = seen.runs();
+        if (sequences == null && runs.size() == 1) {
+            long position = runs.get(0).position();
             return x.add(table.get(new NDIndex().addSliceDim(position, end).addAllDim()));
         }
         NDArray indices =
                 x.getManager()
                         .create(
-                                sequences.positions(),
-                                new Shape(sequences.batch(), sequences.length()));
+                                sequences == null ? indices(seen, length) : sequences.positions(),
+                                x.getShape().slice(0, 2));
         return x.add(Embedding.embedding(indices, table, SparseFormat.DENSE).singletonOrThrow());
+    }
+
+    private static long[] indices(SequencePositions seen, long length) {
+        int tokens = Math.toIntExact(length);
+        long[] indices = new long[Math.multiplyExact(seen.size(), tokens)];
+        for (int i = 0; i < indices.length; i++) {
+            indices[i] = seen.get(i / tokens) + i % tokens;
+        }
+        return indices;
     }
 
     /** {@inheritDoc} */

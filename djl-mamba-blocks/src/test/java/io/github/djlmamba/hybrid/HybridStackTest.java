@@ -33,6 +33,7 @@ import io.github.djlmamba.ssm.MambaOptions;
 import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
+import io.github.djlmamba.state.SequencePositions;
 import io.github.djlmamba.state.StackState;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -118,7 +119,7 @@ class HybridStackTest {
         assertMessage("reaches position 7", () -> stack.mix(store, seven, null, false, false));
         NDArray four = manager.ones(new Shape(1, 4, 8));
         MixerState state = stack.mix(store, four, null, true, false).state();
-        assertEquals(4, ((StackState) state).position());
+        assertEquals(SequencePositions.of(4), ((StackState) state).positions());
         assertMessage("reaches position 8", () -> stack.mix(store, four, state, false, false));
     }
 
@@ -197,8 +198,9 @@ class HybridStackTest {
         MixerState state = two.mix(store, x, null, true, false).state();
         assertMessage(
                 "of 2 layers but the stack has 3", () -> three.mix(store, x, state, false, false));
-        assertMessage("position is -1", () -> new StackState(List.of(), -1));
-        assertMessage("null", () -> new StackState(null, 0));
+        assertMessage("position is -1", () -> SequencePositions.of(3, -1));
+        assertMessage("null", () -> new StackState(null, SequencePositions.of(0)));
+        assertMessage("positions are null", () -> new StackState(List.of(), null));
     }
 
     @Test

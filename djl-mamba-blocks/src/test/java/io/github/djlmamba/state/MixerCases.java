@@ -22,6 +22,7 @@ import io.github.djlmamba.hybrid.LayerSymbol;
 import io.github.djlmamba.norm.NormOptions;
 import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaBlock;
+import io.github.djlmamba.ssm.MambaOptions;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -60,6 +61,15 @@ public final class MixerCases {
         cases.put(
                 "Mamba with a convolution of width 1",
                 () -> MambaBlock.builder().setModelSize(MODEL_SIZE).optConvolutionWidth(1).build());
+        for (MambaOptions.SelectionNorm norm : MambaOptions.SelectionNorm.values()) {
+            MambaOptions options =
+                    MambaOptions.DEFAULTS
+                            .withStateSize(3)
+                            .withDeltaRank(2)
+                            .withChannels(12)
+                            .withSelectionNorm(norm, 1e-4f);
+            cases.put("Mamba with selection norm " + norm, () -> options.newMixer(MODEL_SIZE, 1));
+        }
         for (Mamba2Options.Norm norm : Mamba2Options.Norm.values()) {
             cases.put(
                     "Mamba-2 with norm " + norm,

@@ -12,6 +12,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -45,6 +46,10 @@ final class ArrayMemory {
             if (isDirect(target)) {
                 forEachPiece(target, piece);
                 return;
+            }
+            if (target.getDataType() == DataType.UNKNOWN) {
+                throw new IllegalArgumentException(
+                        "a bfloat16 array must be contiguous and on the CPU to be filled");
             }
             NDArray copy =
                     target.getManager()

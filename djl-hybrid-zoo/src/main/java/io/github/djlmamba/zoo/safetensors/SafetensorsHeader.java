@@ -82,6 +82,16 @@ record SafetensorsHeader(Map<String, TensorEntry> entries, Map<String, String> m
         return new SafetensorsHeader(byName, metadata);
     }
 
+    /** Checks the name of a tensor that is to be written. */
+    static void checkName(String name) {
+        StrictJson.checkText(name);
+        if (name.equals(METADATA)) {
+            throw new IllegalArgumentException(
+                    METADATA
+                            + " is the name of the notes of a file; choose another for the tensor");
+        }
+    }
+
     private static TensorEntry readEntry(String file, String name, JsonReader in)
             throws IOException {
         EntryFields fields = new EntryFields();

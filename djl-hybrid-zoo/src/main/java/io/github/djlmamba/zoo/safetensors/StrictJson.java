@@ -52,7 +52,7 @@ final class StrictJson {
             throw new JsonParseException("it ends too early", e);
         } catch (CharacterCodingException e) {
             throw new JsonParseException("it is not UTF-8", e);
-        } catch (IllegalStateException | IOException e) {
+        } catch (IllegalStateException | IllegalArgumentException | IOException e) {
             throw new JsonParseException(describe(e), e);
         }
     }
@@ -95,19 +95,16 @@ final class StrictJson {
                 "expected a whole number from 0 to 2^63 - 1 at " + in.getPath());
     }
 
-    private static String checkText(String text) {
-        for (int i = 0; i < text.length(); i++) {
-            if (Character.isSurrogate(text.charAt(i))) {
-                boolean pair =
-                        i + 1 < text.length()
-                                && Character.isSurrogatePair(text.charAt(i), text.charAt(i + 1));
-                if (!pair) {
-                    throw new JsonParseException("a string holds half of a character");
-                }
-                i++;
-            }
+    /** Refuses what UTF-8 cannot hold: one half of a pair of Java's characters. */
+    static String checkText(String text) {
+        if (text.codePoints().anyMatch(StrictJson::isHalf)) {
+            throw new IllegalArgumentException("a string holds half of a character");
         }
         return text;
+    }
+
+    private static boolean isHalf(int codePoint) {
+        return codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE;
     }
 
     private static String decode(ByteBuffer utf8) throws CharacterCodingException {
