@@ -1,3 +1,11 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
 package io.github.djlmamba.zoo.huggingface.hub;
 
 import static io.github.djlmamba.zoo.huggingface.hub.HuggingFaceHubTest.bytes;
@@ -16,7 +24,6 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.ServerSocket;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -246,8 +253,7 @@ class HubFailuresTest {
         assertWhole(hub("hf_right").fetch(MAIN, null));
         assertTrue(server.requests().stream().anyMatch(request -> !request.hub()));
         for (FakeHub.Request request : server.requests()) {
-            assertEquals(
-                    request.hub() ? "Bearer hf_right" : null, request.header("Authorization"));
+            assertEquals(request.hub() ? "Bearer hf_right" : null, request.header("Authorization"));
         }
     }
 
@@ -283,8 +289,7 @@ class HubFailuresTest {
                         Duration.ofSeconds(30),
                         () ->
                                 assertThrows(
-                                        IOException.class,
-                                        () -> hub(impatient).fetch(MAIN, null)));
+                                        IOException.class, () -> hub(impatient).fetch(MAIN, null)));
         assertTrue(e.getMessage().contains("no more bytes came"), e.getMessage());
         assertNothingHalf();
     }
@@ -316,7 +321,8 @@ class HubFailuresTest {
     void anotherKindOfServerIsTold() throws IOException {
         Map<String, byte[]> files = model(1);
         server.commit(REPOSITORY, "main", files);
-        for (String json : List.of("<html>", "[]", "{\"sha\": \"../x\", \"siblings\": []}", "", "{")) {
+        for (String json :
+                List.of("<html>", "[]", "{\"sha\": \"../x\", \"siblings\": []}", "", "{")) {
             server.listing = json;
             Exception e = assertThrows(IOException.class, () -> hub().fetch(MAIN, null));
             assertTrue(e.getMessage().contains("is HF_ENDPOINT"), e.getMessage());
@@ -355,8 +361,7 @@ class HubFailuresTest {
 
     private void assertWhole(Path snapshot) throws IOException {
         for (Map.Entry<String, byte[]> file : model(1).entrySet()) {
-            assertArrayEquals(
-                    file.getValue(), Files.readAllBytes(snapshot.resolve(file.getKey())));
+            assertArrayEquals(file.getValue(), Files.readAllBytes(snapshot.resolve(file.getKey())));
         }
         assertNothingHalf();
     }

@@ -1,3 +1,11 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
 package io.github.djlmamba.zoo.huggingface.hub;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -103,8 +111,7 @@ class HuggingFaceHubTest {
         Path snapshot = new HuggingFaceHub(withoutLinks).fetch(MAIN, null);
         for (String name : names(snapshot)) {
             assertFalse(Files.isSymbolicLink(snapshot.resolve(name)));
-            assertArrayEquals(
-                    model(1).get(name), Files.readAllBytes(snapshot.resolve(name)), name);
+            assertArrayEquals(model(1).get(name), Files.readAllBytes(snapshot.resolve(name)), name);
         }
     }
 
@@ -123,8 +130,7 @@ class HuggingFaceHubTest {
         assertFalse(Files.exists(snapshot.resolve("c.safetensors")));
 
         Files.delete(snapshot.resolve("a.safetensors"));
-        Exception e =
-                assertThrows(FileNotFoundException.class, () -> offline().fetch(MAIN, null));
+        Exception e = assertThrows(FileNotFoundException.class, () -> offline().fetch(MAIN, null));
         assertTrue(e.getMessage().contains("a.safetensors"), e.getMessage());
         hub().fetch(MAIN, null);
         assertEquals(snapshot, offline().fetch(MAIN, null));
@@ -196,7 +202,8 @@ class HuggingFaceHubTest {
         // What is the same in both is shared.
         assertEquals(0, server.asked("GET", "config.json"));
         assertEquals(snapshot, offline().fetch(MAIN, null));
-        assertEquals(Optional.of(old), offline().cached(HubReference.parse(REPOSITORY + "@" + first)));
+        assertEquals(
+                Optional.of(old), offline().cached(HubReference.parse(REPOSITORY + "@" + first)));
     }
 
     @ParameterizedTest
@@ -219,8 +226,7 @@ class HuggingFaceHubTest {
     @Test
     void offlineAsksNothingAndSaysWhatIsMissing() throws IOException {
         String commit = server.commit(REPOSITORY, "main", model(1));
-        Exception e =
-                assertThrows(FileNotFoundException.class, () -> offline().fetch(MAIN, null));
+        Exception e = assertThrows(FileNotFoundException.class, () -> offline().fetch(MAIN, null));
         assertTrue(e.getMessage().contains("not in the cache"), e.getMessage());
         assertTrue(e.getMessage().contains("HF_HUB_OFFLINE"), e.getMessage());
         assertEquals(List.of(), server.requests());
@@ -230,7 +236,8 @@ class HuggingFaceHubTest {
         assertEquals(snapshot, offline().fetch(MAIN, null));
         Files.delete(snapshot.resolve("model.safetensors"));
         e = assertThrows(FileNotFoundException.class, () -> offline().fetch(MAIN, null));
-        assertTrue(e.getMessage().contains("model.safetensors of commit " + commit), e.getMessage());
+        assertTrue(
+                e.getMessage().contains("model.safetensors of commit " + commit), e.getMessage());
         assertEquals(List.of(), server.requests());
     }
 
@@ -289,8 +296,7 @@ class HuggingFaceHubTest {
         for (Map.Entry<String, byte[]> file : model(1).entrySet()) {
             String hash = FakeHub.hash(file.getKey(), file.getValue());
             Files.write(repository.resolve("blobs").resolve(hash), file.getValue());
-            Files.createSymbolicLink(
-                    snapshot.resolve(file.getKey()), Path.of("../../blobs", hash));
+            Files.createSymbolicLink(snapshot.resolve(file.getKey()), Path.of("../../blobs", hash));
         }
         Files.createDirectories(repository.resolve("refs"));
         Files.writeString(repository.resolve("refs/main"), commit);

@@ -1,3 +1,11 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
 package io.github.djlmamba.zoo.huggingface.hub;
 
 import static io.github.djlmamba.zoo.huggingface.hub.HuggingFaceHubTest.bytes;
@@ -29,8 +37,8 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Threads and processes that share a cache: they fetch a file once, one that is killed leaves nothing
- * that is read, and a reader never sees half a file.
+ * Threads and processes that share a cache: they fetch a file once, one that is killed leaves
+ * nothing that is read, and a reader never sees half a file.
  */
 class SharedCacheTest {
 
@@ -88,7 +96,8 @@ class SharedCacheTest {
         for (Process process : processes) {
             assertEquals(0, process.waitFor());
         }
-        assertWhole(new HuggingFaceHub(server.settings(cache).withOffline(true)).fetch(MODEL, null));
+        assertWhole(
+                new HuggingFaceHub(server.settings(cache).withOffline(true)).fetch(MODEL, null));
         assertEquals(1, downloads());
         assertNoPartialFile();
     }
