@@ -170,12 +170,13 @@ public final class HybridStack extends SequenceMixer {
             long position = runs.get(0).position();
             return x.add(table.get(new NDIndex().addSliceDim(position, end).addAllDim()));
         }
-        NDArray indices =
-                x.getManager()
-                        .create(
-                                sequences == null ? indices(seen, length) : sequences.positions(),
-                                x.getShape().slice(0, 2));
-        return x.add(Embedding.embedding(indices, table, SparseFormat.DENSE).singletonOrThrow());
+        long[] places = sequences == null ? indices(seen, length) : sequences.positions();
+        try (NDArray indices = x.getManager().create(places, x.getShape().slice(0, 2))) {
+            // A copy, since the array itself lies in memory that the JVM may free before the
+            // backward pass reads it.
+            NDArray kept = indices.duplicate();
+            return x.add(Embedding.embedding(kept, table, SparseFormat.DENSE).singletonOrThrow());
+        }
     }
 
     private static long[] indices(SequencePositions seen, long length) {
