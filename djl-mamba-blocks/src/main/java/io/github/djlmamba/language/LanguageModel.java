@@ -26,6 +26,7 @@ import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.PackedSequences;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -173,6 +174,9 @@ public final class LanguageModel extends AbstractBlock {
 
     private NDArray embedded(NDArray ids, NDArray table) {
         NDArray found = Embedding.embedding(ids, table, SparseFormat.DENSE).singletonOrThrow();
+        if (table.getDataType() == DataType.UNKNOWN) {
+            found = Precision.FLOAT32.cast(found);
+        }
         return options.embeddingMultiplier() == 1
                 ? found
                 : found.mul(Scalars.like(found, options.embeddingMultiplier()));
