@@ -56,7 +56,7 @@ class ProjectionTest {
         NDArray bias = parameter(projection, "bias");
         assertEquals(new Shape(GROUPS, OUTPUTS, INPUTS), weight.getShape());
         assertEquals(new Shape(GROUPS, OUTPUTS), bias.getShape());
-        manager.randomNormal(0, 1, bias.getShape(), DataType.FLOAT32).copyTo(bias);
+        bias.addi(manager.randomNormal(0, 1, bias.getShape(), DataType.FLOAT32));
         float[] blocks = weight.toFloatArray();
         float[] diagonal = new float[(int) (GROUPS * OUTPUTS * GROUPS * INPUTS)];
         for (int i = 0; i < blocks.length; i++) {
