@@ -16,7 +16,7 @@ import java.util.stream.Collectors;
 final class CheckpointFamilies {
 
     private static final List<CheckpointFamily> ALL =
-            List.of(new MambaFamily(), new Mamba2Family());
+            List.of(new MambaFamily(), new Mamba2Family(), new ZambaFamily(), new Zamba2Family());
 
     private CheckpointFamilies() {}
 

@@ -9,6 +9,8 @@
 package io.github.djlmamba.zoo.huggingface;
 
 import ai.djl.MalformedModelException;
+import io.github.djlmamba.attention.RotaryOptions;
+import io.github.djlmamba.feedforward.MlpActivation;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.language.LanguageModelOptions;
 import io.github.djlmamba.norm.NormOptions;
@@ -52,6 +54,41 @@ final class CommonKeys {
             throws MalformedModelException {
         return LanguageModelOptions.of(config.size("vocab_size"), stack)
                 .withTiedEmbeddings(config.flag("tie_word_embeddings", tiedUnlessSaid));
+    }
+
+    /** Returns the function of an MLP. */
+    static MlpActivation activation(ModelConfig config, String key, String otherwise)
+            throws MalformedModelException {
+        List<String> known =
+                List.of("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish");
+        return switch (config.choice(key, otherwise, known)) {
+            case "gelu" -> MlpActivation.GELU;
+            case "relu" -> MlpActivation.RELU;
+            case "silu", "swish" -> MlpActivation.SILU;
+            default -> MlpActivation.GELU_TANH;
+        };
+    }
+
+    /**
+     * Returns how positions turn queries and keys: by rope_parameters, or by the older keys beside
+     * it.
+     */
+    static RotaryOptions rotary(ModelConfig config) throws MalformedModelException {
+        for (String key : List.of("rope_parameters", "rope_scaling")) {
+            ModelConfig section = config.section(key);
+            section.choice("rope_type", "default", List.of("default"));
+            section.choice("type", "default", List.of("default"));
+        }
+        ModelConfig parameters = config.section("rope_parameters");
+        double base = config.positive("rope_theta", RotaryOptions.DEFAULTS.base());
+        double fraction = config.positive("partial_rotary_factor", 1);
+        double ofHead = parameters.positive("partial_rotary_factor", fraction);
+        if (ofHead > 1) {
+            throw config.wrong("partial_rotary_factor", "a part of 1");
+        }
+        return RotaryOptions.DEFAULTS
+                .withBase(parameters.positive("rope_theta", base))
+                .withFraction(ofHead);
     }
 
     /** Returns the rank of delta, where "auto" stands for a sixteenth of the model size. */

@@ -43,6 +43,7 @@ final class TensorTable {
      * @param shape its shape in the checkpoint
      * @param parameter the parameter that holds it
      * @param ranges the parameter's elements that it consists of
+     * @param run how many elements come from one range before the next, or 0
      * @param copy whether the tensor may be missing, since its values are those of another row
      */
     record Row(
@@ -50,6 +51,7 @@ final class TensorTable {
             Shape shape,
             Parameter parameter,
             List<Range> ranges,
+            long run,
             boolean copy) {}
 
     /**
@@ -80,6 +82,12 @@ final class TensorTable {
         return new TensorTable(model, layer, newPrefix, rows);
     }
 
+    /** Returns the same table, for a transformer block that layers of the stack share. */
+    TensorTable shared(int index, String newPrefix) {
+        Block shared = child(child(model, "stack", 0), "shared", index);
+        return new TensorTable(model, shared, newPrefix, rows);
+    }
+
     /** Returns the same table, for a block inside of this one and a longer prefix. */
     TensorTable in(String path, String morePrefix) {
         Block inner = block;
@@ -101,8 +109,29 @@ final class TensorTable {
             for (String other : otherNames) {
                 names.add(prefix + other);
             }
-            add(new Row(names, found.getShape(), found, all(found), false));
+            add(new Row(names, found.getShape(), found, all(found), 0, false));
         }
+        return this;
+    }
+
+    /** Adds a tensor that has the elements of a parameter in another shape. */
+    TensorTable addShaped(String parameter, String name, long... shape) {
+        Parameter found = parameter(parameter);
+        add(new Row(List.of(prefix + name), new Shape(shape), found, all(found), 0, false));
+        return this;
+    }
+
+    /** Adds a tensor in which the rows of a parameter's first half alternate with the others. */
+    TensorTable addAlternating(String parameter, String name) {
+        Parameter found = parameter(parameter);
+        if (found == null) {
+            return this;
+        }
+        Shape shape = found.getShape();
+        long half = shape.size() / 2;
+        List<Range> halves = List.of(new Range(0, half), new Range(half, 2 * half));
+        long row = shape.slice(1).size();
+        add(new Row(List.of(prefix + name), shape, found, halves, row, false));
         return this;
     }
 
@@ -111,7 +140,7 @@ final class TensorTable {
         Parameter found = parameter(parameter);
         Shape shape = found.getShape();
         Shape stored = new Shape(shape.get(0), 1, shape.get(1));
-        add(new Row(List.of(prefix + name), stored, found, all(found), false));
+        add(new Row(List.of(prefix + name), stored, found, all(found), 0, false));
         return this;
     }
 
@@ -135,14 +164,14 @@ final class TensorTable {
 
     /** Adds a tensor that is a range of a parameter's elements. */
     TensorTable addRange(Parameter parameter, String name, Shape shape, Range... ranges) {
-        add(new Row(List.of(prefix + name), shape, parameter, List.of(ranges), false));
+        add(new Row(List.of(prefix + name), shape, parameter, List.of(ranges), 0, false));
         return this;
     }
 
     /** Adds a tensor that may be there beside the one whose values it repeats. */
     TensorTable addCopy(String parameter, String name) {
         Parameter found = parameter(parameter);
-        add(new Row(List.of(prefix + name), found.getShape(), found, all(found), true));
+        add(new Row(List.of(prefix + name), found.getShape(), found, all(found), 0, true));
         return this;
     }
 

@@ -21,7 +21,7 @@ import java.util.Map;
 record Fixture(String family, Path folder) {
 
     static final String[] FAMILIES = {
-        "mamba", "mamba2",
+        "mamba", "mamba2", "zamba", "zamba2",
     };
 
     static Fixture of(String family) {
