@@ -91,6 +91,14 @@ public final class MixerCases {
                                 .withDeltaLimits(0.002, 0.05)
                                 .newMixer(MODEL_SIZE, 1));
         cases.put(
+                "Mamba-2 with multipliers",
+                () ->
+                        MAMBA2.withProjectionBias(false, true)
+                                .withMultipliers(
+                                        new Mamba2Options.Multipliers(
+                                                1.2, 0.9, 1.1, 0.8, 1.3, 0.7))
+                                .newMixer(MODEL_SIZE, 1));
+        cases.put(
                 "Mamba-2 with a convolution of width 1",
                 () -> MAMBA2.withConvolutionWidth(1).newMixer(MODEL_SIZE, 1));
         cases.put(
