@@ -31,7 +31,7 @@ final class ExpertChoice {
         }
         long[] next = new long[experts];
         for (int e = 1; e < experts; e++) {
-            next[e] = next[e - 1] + ends[e - 1];
+            next[e] = ends[e - 1];
             ends[e] += ends[e - 1];
         }
         tokens = new long[chosen.length];

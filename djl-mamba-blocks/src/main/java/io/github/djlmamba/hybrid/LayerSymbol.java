@@ -24,7 +24,10 @@ public enum LayerSymbol {
     MLP('-', "MLP"),
 
     /** A mixture of experts: E. */
-    EXPERTS('E', "mixture of experts");
+    EXPERTS('E', "mixture of experts"),
+
+    /** Attention and a state space mixer side by side: P. */
+    PARALLEL('P', "parallel attention and Mamba");
 
     private final char symbol;
     private final String title;
