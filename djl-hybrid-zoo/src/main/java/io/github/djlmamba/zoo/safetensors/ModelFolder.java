@@ -23,8 +23,8 @@ import org.apiguardian.api.API;
  *
  * <p>A file may be a symbolic link to another one of the same folder. In the cache of the Hugging
  * Face Hub, {@code models--OWNER--NAME/snapshots/REVISION}, it may be one to {@code
- * models--OWNER--NAME/blobs/HASH}, too, which is where the hub's own tools put all content; other
- * links are refused.
+ * models--OWNER--NAME/blobs/HASH}, too, which is where the hub's own tools put all content, and by
+ * it to {@code blobs/XX/HASH}, where they put what repositories share; other links are refused.
  *
  * <p>Immutable and thread safe.
  */
@@ -123,7 +123,11 @@ public final class ModelFolder {
         return snapshots != null
                 && snapshots.endsWith("snapshots")
                 && snapshots.getParent() != null
-                && snapshots.resolveSibling("blobs").equals(file.getParent())
-                && BLOB.matcher(file.getFileName().toString()).matches();
+                && BLOB.matcher(file.getFileName().toString()).matches()
+                && (snapshots.resolveSibling("blobs").equals(file.getParent())
+                        || snapshots
+                                .getParent()
+                                .resolveSibling("blobs")
+                                .equals(file.getParent().getParent()));
     }
 }

@@ -19,7 +19,9 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apiguardian.api.API;
 
 /**
@@ -77,6 +79,28 @@ public final class SafetensorsFolder implements TensorSource {
             opened.close();
             throw e;
         }
+    }
+
+    /**
+     * Returns the names of the files that hold the tensors of a folder: the single file's, or those
+     * of the shards that the index names. They need not be there.
+     *
+     * @param folder the folder
+     * @return plain file names
+     * @throws IOException if the index cannot be read
+     * @throws MalformedModelException if the index is not valid, or names what is no plain file
+     *     name
+     */
+    public static List<String> fileNames(Path folder) throws IOException, MalformedModelException {
+        ModelFolder source = ModelFolder.of(folder);
+        if (source.has(SINGLE_FILE) || !source.has(INDEX_FILE)) {
+            return List.of(SINGLE_FILE);
+        }
+        Set<String> shards = new LinkedHashSet<>(readIndex(source.file(INDEX_FILE)).values());
+        for (String shard : shards) {
+            source.has(shard);
+        }
+        return List.copyOf(shards);
     }
 
     private void addShards(ModelFolder source) throws IOException, MalformedModelException {

@@ -143,11 +143,35 @@ class SafetensorsFolderTest {
         assertThrows(IOException.class, () -> SafetensorsFolder.open(snapshot));
         relink(model, Path.of("nowhere"));
         assertThrows(IOException.class, () -> SafetensorsFolder.open(snapshot));
+        // What the blobs of several repositories share lies beside the repositories.
+        String shared = hash.substring(0, 24) + hash;
+        Path store = Files.createDirectories(folder.resolve("blobs/01"));
+        Files.copy(blobs.resolve(hash), store.resolve(shared));
+        Files.createSymbolicLink(blobs.resolve(shared), Path.of("../../blobs/01/" + shared));
+        relink(model, Path.of("../../blobs/" + shared));
+        SafetensorsFolder.open(snapshot).close();
         // The same links beside folders of other names lead out.
         Path other = Files.createDirectories(repository.resolve("copies/main"));
         Files.createSymbolicLink(
                 other.resolve(SafetensorsFolder.SINGLE_FILE), Path.of("../../blobs/" + hash));
         assertRefused(other, "link out of the folder");
+    }
+
+    @Test
+    void namesTheFilesThatHoldTheTensors() throws Exception {
+        writeShards(folder);
+        assertEquals(List.of(SECOND, FIRST), SafetensorsFolder.fileNames(folder));
+        Files.delete(folder.resolve(SECOND));
+        assertEquals(List.of(SECOND, FIRST), SafetensorsFolder.fileNames(folder));
+        write(folder.resolve(SafetensorsFolder.SINGLE_FILE), "a", 1);
+        assertEquals(List.of(SafetensorsFolder.SINGLE_FILE), SafetensorsFolder.fileNames(folder));
+        Files.delete(folder.resolve(SafetensorsFolder.SINGLE_FILE));
+        for (String name : List.of("../x", "/x", "a/b", "..", "", "a\\\\b")) {
+            Files.writeString(
+                    folder.resolve(SafetensorsFolder.INDEX_FILE),
+                    "{\"weight_map\": {\"a\": \"" + name + "\"}}");
+            assertThrows(MalformedModelException.class, () -> SafetensorsFolder.fileNames(folder));
+        }
     }
 
     private static void relink(Path link, Path target) throws IOException {
