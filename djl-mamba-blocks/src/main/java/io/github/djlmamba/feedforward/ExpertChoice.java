@@ -1,3 +1,11 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
 package io.github.djlmamba.feedforward;
 
 import ai.djl.ndarray.NDArray;
@@ -56,8 +64,7 @@ final class ExpertChoice {
         boolean softmax = routing.score() == ExpertRouting.Score.SOFTMAX;
         // The softmax over the chosen ones is what normalisation makes of that over all.
         boolean afterwards = softmax && routing.normalised();
-        NDArray scores =
-                afterwards ? wide : softmax ? wide.softmax(1) : Activation.sigmoid(wide);
+        NDArray scores = afterwards ? wide : softmax ? wide.softmax(1) : Activation.sigmoid(wide);
         NDArray eligible = scores.stopGradient();
         if (correction != null) {
             eligible = eligible.add(correction.stopGradient());

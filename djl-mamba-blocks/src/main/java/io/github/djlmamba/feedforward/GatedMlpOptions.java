@@ -93,7 +93,8 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withHiddenSize(long size) {
-        return new GatedMlpOptions(size, activation, bias, gateMultiplier, outputMultiplier, initialDeviation);
+        return new GatedMlpOptions(
+                size, activation, bias, gateMultiplier, outputMultiplier, initialDeviation);
     }
 
     /**
@@ -103,7 +104,13 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withActivation(MlpActivation newActivation) {
-        return new GatedMlpOptions(hiddenSize, newActivation, bias, gateMultiplier, outputMultiplier, initialDeviation);
+        return new GatedMlpOptions(
+                hiddenSize,
+                newActivation,
+                bias,
+                gateMultiplier,
+                outputMultiplier,
+                initialDeviation);
     }
 
     /**
@@ -113,7 +120,13 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withBias(boolean newBias) {
-        return new GatedMlpOptions(hiddenSize, activation, newBias, gateMultiplier, outputMultiplier, initialDeviation);
+        return new GatedMlpOptions(
+                hiddenSize,
+                activation,
+                newBias,
+                gateMultiplier,
+                outputMultiplier,
+                initialDeviation);
     }
 
     /**
@@ -123,7 +136,8 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withInitialDeviation(double deviation) {
-        return new GatedMlpOptions(hiddenSize, activation, bias, gateMultiplier, outputMultiplier, deviation);
+        return new GatedMlpOptions(
+                hiddenSize, activation, bias, gateMultiplier, outputMultiplier, deviation);
     }
 
     /**

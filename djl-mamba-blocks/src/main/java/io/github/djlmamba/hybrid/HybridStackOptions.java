@@ -222,7 +222,14 @@ public record HybridStackOptions(
         changed.putAll(mixers);
         changed.put(kind, options);
         return new HybridStackOptions(
-                modelSize, pattern, changed, norm, positions, rescaleOutputs, residualMultiplier, shared);
+                modelSize,
+                pattern,
+                changed,
+                norm,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -233,7 +240,14 @@ public record HybridStackOptions(
      */
     public HybridStackOptions withNorm(NormOptions options) {
         return new HybridStackOptions(
-                modelSize, pattern, mixers, options, positions, rescaleOutputs, residualMultiplier, shared);
+                modelSize,
+                pattern,
+                mixers,
+                options,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -244,7 +258,14 @@ public record HybridStackOptions(
      */
     public HybridStackOptions withPositions(long number) {
         return new HybridStackOptions(
-                modelSize, pattern, mixers, norm, number, rescaleOutputs, residualMultiplier, shared);
+                modelSize,
+                pattern,
+                mixers,
+                norm,
+                number,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -254,7 +275,8 @@ public record HybridStackOptions(
      * @return the settings
      */
     public HybridStackOptions withRescaleOutputs(boolean rescale) {
-        return new HybridStackOptions(modelSize, pattern, mixers, norm, positions, rescale, residualMultiplier, shared);
+        return new HybridStackOptions(
+                modelSize, pattern, mixers, norm, positions, rescale, residualMultiplier, shared);
     }
 
     /**
@@ -282,6 +304,13 @@ public record HybridStackOptions(
         changed.putAll(mixers);
         changed.put(LayerSymbol.SHARED, mixer);
         return new HybridStackOptions(
-                modelSize, pattern, changed, norm, positions, rescaleOutputs, residualMultiplier, options);
+                modelSize,
+                pattern,
+                changed,
+                norm,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                options);
     }
 }

@@ -26,8 +26,8 @@ import java.util.List;
 
 /**
  * One layer of a stack, with the mixer's state: h + f mixer(norm(h)), or h + f mixer(norm(h + t))
- * where f is a fixed factor, usually 1, and t is what a second mixer makes of h. The state is then a {@link StackState} of the second mixer's
- * and the mixer's.
+ * where f is a fixed factor, usually 1, and t is what a second mixer makes of h. The state is then
+ * a {@link StackState} of the second mixer's and the mixer's.
  */
 final class ResidualLayer extends SequenceMixer {
 

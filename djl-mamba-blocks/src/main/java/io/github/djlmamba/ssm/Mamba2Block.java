@@ -224,8 +224,7 @@ public final class Mamba2Block extends SequenceMixer {
                         constant(all, matrices, factors.c()),
                         constant(all, heads, factors.delta()));
         NDArray product = NDArrays.concat(byChannel);
-        return all.mul(
-                Precision.isBfloat16(all) ? Precision.BFLOAT16.cast(product) : product);
+        return all.mul(Precision.isBfloat16(all) ? Precision.BFLOAT16.cast(product) : product);
     }
 
     private static NDArray constant(NDArray like, long size, double value) {

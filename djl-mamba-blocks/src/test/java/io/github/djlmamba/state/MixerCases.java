@@ -116,8 +116,7 @@ public final class MixerCases {
                 () ->
                         MAMBA2.withProjectionBias(false, true)
                                 .withMultipliers(
-                                        new Mamba2Options.Multipliers(
-                                                1.2, 0.9, 1.1, 0.8, 1.3, 0.7))
+                                        new Mamba2Options.Multipliers(1.2, 0.9, 1.1, 0.8, 1.3, 0.7))
                                 .newMixer(MODEL_SIZE, 1));
         cases.put(
                 "Mamba-2 with a convolution of width 1",
@@ -193,8 +192,7 @@ public final class MixerCases {
                         .withLatentSize(6, true));
         Map<String, Supplier<SequenceMixer>> cases = new LinkedHashMap<>();
         kinds.forEach(
-                (name, kind) ->
-                        cases.put("experts: " + name, () -> kind.newMixer(MODEL_SIZE, 1)));
+                (name, kind) -> cases.put("experts: " + name, () -> kind.newMixer(MODEL_SIZE, 1)));
         return cases;
     }
 
