@@ -95,7 +95,7 @@ final class Zamba2Family implements CheckpointFamily {
         if (!config.flag("use_mem_rope", false)) {
             return null;
         }
-        RotaryOptions rotary = CommonKeys.rotary(config);
+        RotaryOptions rotary = CommonKeys.rotary(config, headSize, 1);
         if (!config.flag("use_long_context", false)) {
             return rotary;
         }
