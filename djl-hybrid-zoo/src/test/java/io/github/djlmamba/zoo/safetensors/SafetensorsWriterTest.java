@@ -295,6 +295,7 @@ class SafetensorsWriterTest {
         refused("half of a character", () -> builder.addTensor("\ud800", floats));
         refused("not written as I64", () -> builder.addTensor("b", floats, TensorType.I64));
         builder.addTensor("b", floats);
+        refused("has no name", () -> builder.addTensors(new NDList(manager.ones(new Shape(1)))));
         refused("bytes at most", () -> builder.optMaxShardBytes(0));
         refused(
                 "more elements",
