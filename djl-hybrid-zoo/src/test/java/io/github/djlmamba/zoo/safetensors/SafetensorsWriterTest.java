@@ -35,6 +35,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -201,6 +202,23 @@ class SafetensorsWriterTest {
             assertEquals(matrix.transpose(), file.read("transposed", manager));
             assertEquals(matrix.get(":,1"), file.read("column", manager));
             assertEquals(manager.ones(new Shape(2)), file.read("second", manager));
+        }
+    }
+
+    @Test
+    @EnabledIfSystemProperty(
+            named = "djlmamba.test.long",
+            matches = "true",
+            disabledReason = "needs a gigabyte of memory and of the disk")
+    void arraysOfSeveralPiecesAreWhole() throws Exception {
+        Path path = folder.resolve("large.safetensors");
+        int size = (1 << 28) + 5;
+        try (NDArray large = manager.arange(0, size, 1, DataType.INT32)) {
+            SafetensorsWriter.builder().addTensor("large", large).build().write(path);
+            try (SafetensorsFile file = SafetensorsFile.open(path);
+                    NDArray read = file.read("large", manager)) {
+                assertEquals(large, read);
+            }
         }
     }
 
