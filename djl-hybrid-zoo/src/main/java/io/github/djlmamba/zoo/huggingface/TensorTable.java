@@ -15,6 +15,7 @@ import ai.djl.util.Pair;
 import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.zoo.huggingface.StoredTensor.Range;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -80,14 +81,14 @@ final class TensorTable {
         return new TensorTable(model, layer, newPrefix, rows);
     }
 
-    /** Returns the same table, for a block inside of this one and a longer prefix. */
+    /**
+     * Returns the same table, for a block inside of this one and a longer prefix. Of several
+     * children of one name, {@code name[n]} is the n-th, counted from 0.
+     */
     TensorTable in(String path, String morePrefix) {
-        Block inner = block;
-        for (String name : path.split("\\.")) {
-            inner = child(inner, name, 0);
-            if (inner == null) {
-                throw new IllegalArgumentException("there is no block " + path);
-            }
+        Block inner = descend(path.split("\\."));
+        if (inner == null) {
+            throw new IllegalArgumentException("there is no block " + path);
         }
         return new TensorTable(model, inner, prefix + morePrefix, rows);
     }
@@ -149,11 +150,28 @@ final class TensorTable {
     /** Returns a parameter below this block, or null if there is none of that path. */
     Parameter parameter(String path) {
         String[] names = path.split("\\.");
-        Block owner = block;
-        for (int i = 0; i < names.length - 1 && owner != null; i++) {
-            owner = child(owner, names[i], 0);
-        }
+        Block owner = descend(Arrays.copyOf(names, names.length - 1));
         return owner == null ? null : owner.getDirectParameters().get(names[names.length - 1]);
+    }
+
+    private Block descend(String[] names) {
+        Block inner = block;
+        for (int i = 0; i < names.length && inner != null; i++) {
+            int bracket = names[i].indexOf('[');
+            inner =
+                    bracket < 0
+                            ? child(inner, names[i], 0)
+                            : child(
+                                    inner,
+                                    names[i].substring(0, bracket),
+                                    index(names[i], bracket));
+        }
+        return inner;
+    }
+
+    /** Reads the number in brackets at the end of a name. */
+    private static int index(String name, int bracket) {
+        return Integer.parseInt(name.substring(bracket + 1, name.length() - 1));
     }
 
     /** Returns the rows, after checking that they cover the model. */
