@@ -91,6 +91,15 @@ public final class MixerCases {
                             .withSelectionNorm(norm, 1e-4f);
             cases.put("Mamba with selection norm " + norm, () -> options.newMixer(MODEL_SIZE, 1));
         }
+        cases.put(
+                "Mamba with heads",
+                () ->
+                        MambaOptions.DEFAULTS
+                                .withHeads(4)
+                                .withStateSize(3)
+                                .withDeltaRank(2)
+                                .withSelectionNorm(MambaOptions.SelectionNorm.WEIGHTED, 1e-5f)
+                                .newMixer(MODEL_SIZE, 1));
         for (Mamba2Options.Norm norm : Mamba2Options.Norm.values()) {
             cases.put(
                     "Mamba-2 with norm " + norm,

@@ -24,7 +24,9 @@ final class CheckpointFamilies {
                     new BambaFamily(),
                     new FalconH1Family(),
                     new NemotronHFamily(),
-                    new GraniteMoeHybridFamily());
+                    new GraniteMoeHybridFamily(),
+                    new ZambaFamily(),
+                    new Zamba2Family());
 
     private CheckpointFamilies() {}
 

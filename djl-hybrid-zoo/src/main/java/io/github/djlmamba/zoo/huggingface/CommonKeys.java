@@ -12,6 +12,7 @@ import ai.djl.MalformedModelException;
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.attention.RotaryOptions;
 import io.github.djlmamba.feedforward.GatedMlpOptions;
+import io.github.djlmamba.feedforward.MlpActivation;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerSymbol;
 import io.github.djlmamba.language.LanguageModelOptions;
@@ -57,6 +58,19 @@ final class CommonKeys {
             throws MalformedModelException {
         return LanguageModelOptions.of(config.size("vocab_size"), stack)
                 .withTiedEmbeddings(config.flag("tie_word_embeddings", tiedUnlessSaid));
+    }
+
+    /** Returns the function of an MLP. */
+    static MlpActivation activation(ModelConfig config, String key, String otherwise)
+            throws MalformedModelException {
+        List<String> known =
+                List.of("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish");
+        return switch (config.choice(key, otherwise, known)) {
+            case "gelu" -> MlpActivation.GELU;
+            case "relu" -> MlpActivation.RELU;
+            case "silu", "swish" -> MlpActivation.SILU;
+            default -> MlpActivation.GELU_TANH;
+        };
     }
 
     /** Returns the rank of delta, where "auto" stands for a sixteenth of the model size. */

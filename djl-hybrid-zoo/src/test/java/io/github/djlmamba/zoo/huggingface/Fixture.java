@@ -31,6 +31,8 @@ record Fixture(String family, Path folder) {
         "falcon_h1",
         "nemotron_h",
         "granitemoehybrid",
+        "zamba",
+        "zamba2",
     };
 
     static Fixture of(String family) {
