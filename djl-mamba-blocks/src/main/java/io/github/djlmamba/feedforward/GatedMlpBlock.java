@@ -14,7 +14,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
-import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.state.EmptyState;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -23,11 +22,12 @@ import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
- * The position-wise feed-forward layer with a SiLU gate, SwiGLU (Shazeer, 2020, section 2):
+ * The position-wise feed-forward layer with a gate (Shazeer, 2020, section 2), which is SwiGLU for
+ * the function SiLU and GEGLU for GELU:
  *
  * <pre>
  *   [gate; up] = gate_up_proj(x)
- *   y          = down_proj(silu(gate) up)
+ *   y          = down_proj(act(gate) up)
  * </pre>
  *
  * <p>Shapes: x and y (B, L, M); gate and up (B, L, F); gate_up_proj.weight (2 F, M), the gate's
@@ -38,9 +38,9 @@ import org.apiguardian.api.API;
 public final class GatedMlpBlock extends SequenceMixer {
 
     private static final byte VERSION = 1;
-    private static final long HIDDEN_MULTIPLE = 8;
 
     private final long hidden;
+    private final MlpActivation activation;
     private final Projection inProjection;
     private final Projection outProjection;
 
@@ -48,7 +48,8 @@ public final class GatedMlpBlock extends SequenceMixer {
         super(VERSION, builder.modelSize);
         GatedMlpOptions options = builder.options;
         long size = builder.modelSize;
-        hidden = options.hiddenSize() == 0 ? usualHiddenSize(size) : options.hiddenSize();
+        hidden = options.hiddenSizeFor(size);
+        activation = options.activation();
         double deviation = options.initialDeviation();
         inProjection =
                 addChildBlock(
@@ -69,11 +70,6 @@ public final class GatedMlpBlock extends SequenceMixer {
                                 .optInitializer(
                                         Projection.weights(deviation, hidden, builder.outputScale))
                                 .build());
-    }
-
-    private static long usualHiddenSize(long modelSize) {
-        long least = (8 * modelSize + 2) / 3;
-        return (least + HIDDEN_MULTIPLE - 1) / HIDDEN_MULTIPLE * HIDDEN_MULTIPLE;
     }
 
     /**
@@ -103,7 +99,7 @@ public final class GatedMlpBlock extends SequenceMixer {
         continued(EmptyState.class, input.before(), x);
         NDList halves =
                 inProjection.project(parameterStore, x, training).split(new long[] {hidden}, 2);
-        NDArray product = GatedProduct.of(halves.get(0), halves.get(1)).run();
+        NDArray product = activation.gated(halves.get(0), halves.get(1));
         NDArray output = outProjection.project(parameterStore, product, training);
         return new MixerOutput(output, input.keepState() ? EmptyState.INSTANCE : null);
     }

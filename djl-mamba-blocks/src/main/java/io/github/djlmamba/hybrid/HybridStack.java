@@ -22,7 +22,6 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
 import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.state.MixerInput;
-import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
@@ -42,12 +41,15 @@ import org.apiguardian.api.API;
  *   output = norm(h)
  * </pre>
  *
+ * <p>A layer with a shared transformer block is as {@link SharedTransformerOptions} says.
+ *
  * <p>Shapes: x and the output (B, L, M). The stack is itself a mixer; its state is a {@link
  * StackState}. It holds neither embedding nor head. Predictions are thread safe.
  *
  * <p>Parameters are named by layer: {@code 01layer_02mixer_...}, where the number counts layers
- * from 1; the last norm follows the layers, and the position table, called positions, comes first.
- * The table starts normal with a deviation of 0.02.
+ * from 1; the last norm follows the layers, then the shared transformer blocks, each once however
+ * many layers use it; the position table, called positions, comes first. The table starts normal
+ * with a deviation of 0.02.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class HybridStack extends SequenceMixer {
@@ -58,6 +60,7 @@ public final class HybridStack extends SequenceMixer {
     private final HybridStackOptions options;
     private final Parameter positions;
     private final List<ResidualLayer> layers = new ArrayList<>();
+    private final List<SharedTransformerBlock> shared = new ArrayList<>();
     private final Block norm;
 
     /**
@@ -82,16 +85,25 @@ public final class HybridStack extends SequenceMixer {
                                         .build());
         LayerPattern pattern = options.pattern();
         double outputScale = options.rescaleOutputs() ? 1 / Math.sqrt(pattern.size()) : 1;
+        int uses = 0;
         for (LayerSymbol kind : pattern.layers()) {
-            MixerOptions mixer = options.mixers().get(kind);
-            layers.add(
-                    addChildBlock(
-                            "layer",
-                            new ResidualLayer(
-                                    options.norm(),
-                                    mixer.newMixer(options.modelSize(), outputScale))));
+            SequenceMixer mixer =
+                    options.mixers().get(kind).newMixer(options.modelSize(), outputScale);
+            SequenceMixer addition = kind == LayerSymbol.SHARED ? sharedUse(uses++) : null;
+            layers.add(addChildBlock("layer", new ResidualLayer(options.norm(), mixer, addition)));
         }
         norm = addChildBlock("norm", options.norm().newBlock(options.modelSize()));
+        shared.forEach(block -> addChildBlock("shared", block));
+    }
+
+    /** The n-th use of the shared blocks, which are made when they are first used. */
+    private SequenceMixer sharedUse(int n) {
+        SharedTransformerOptions settings = options.shared();
+        if (n < settings.blocks()) {
+            shared.add(new SharedTransformerBlock(settings, options.norm(), options.modelSize()));
+        }
+        return new SharedTransformerUse(
+                settings, shared.get(n % settings.blocks()), options.modelSize());
     }
 
     /**
@@ -120,12 +132,14 @@ public final class HybridStack extends SequenceMixer {
         }
         SequencePositions seen = seen(state, x.getShape());
         SequencePositions after = seen.plus(x.getShape().get(1));
-        NDArray hidden = positions == null ? x : positioned(input, seen);
+        NDArray first = positions == null ? x : positioned(input, seen);
+        MixerInput inside = input.withStackInput(first);
+        NDArray hidden = first;
         List<MixerState> states = new ArrayList<>(layers.size());
         for (int i = 0; i < layers.size(); i++) {
             MixerState layerState = state == null ? null : state.layers().get(i);
-            MixerOutput mixed = layers.get(i).mix(input.with(hidden, layerState));
-            if (hidden != x) {
+            MixerOutput mixed = layers.get(i).mix(inside.with(hidden, layerState));
+            if (hidden != first) {
                 hidden.close();
             }
             hidden = mixed.output();
@@ -170,12 +184,13 @@ public final class HybridStack extends SequenceMixer {
             long position = runs.get(0).position();
             return x.add(table.get(new NDIndex().addSliceDim(position, end).addAllDim()));
         }
-        NDArray indices =
-                x.getManager()
-                        .create(
-                                sequences == null ? indices(seen, length) : sequences.positions(),
-                                x.getShape().slice(0, 2));
-        return x.add(Embedding.embedding(indices, table, SparseFormat.DENSE).singletonOrThrow());
+        long[] places = sequences == null ? indices(seen, length) : sequences.positions();
+        try (NDArray indices = x.getManager().create(places, x.getShape().slice(0, 2))) {
+            // A copy, since the array itself lies in memory that the JVM may free before the
+            // backward pass reads it.
+            NDArray kept = indices.duplicate();
+            return x.add(Embedding.embedding(kept, table, SparseFormat.DENSE).singletonOrThrow());
+        }
     }
 
     private static long[] indices(SequencePositions seen, long length) {
@@ -194,5 +209,9 @@ public final class HybridStack extends SequenceMixer {
             layer.initialize(manager, dataType, shapes);
         }
         norm.initialize(manager, dataType, shapes);
+        Shape joined = shapes[0].slice(0, 2).add(2 * options.modelSize());
+        for (SharedTransformerBlock block : shared) {
+            block.initialize(manager, dataType, joined);
+        }
     }
 }

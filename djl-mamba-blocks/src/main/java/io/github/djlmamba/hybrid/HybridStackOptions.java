@@ -31,6 +31,8 @@ import org.apiguardian.api.API;
  * @param positions the number of learned positions, which bounds the length; 0 for none
  * @param rescaleOutputs whether the initial weights of each layer's output projection are divided
  *     by the square root of the number of layers (Radford et al., 2019, section 2.3)
+ * @param shared the transformer blocks that layers of the kind {@link LayerSymbol#SHARED} share;
+ *     ignored, and perhaps null, where the pattern has none
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record HybridStackOptions(
@@ -39,13 +41,15 @@ public record HybridStackOptions(
         Map<LayerSymbol, MixerOptions> mixers,
         NormOptions norm,
         long positions,
-        boolean rescaleOutputs) {
+        boolean rescaleOutputs,
+        SharedTransformerOptions shared) {
 
     private static final Map<LayerSymbol, MixerOptions> MIXERS =
             Map.of(
                     LayerSymbol.MAMBA, MambaOptions.DEFAULTS,
                     LayerSymbol.ATTENTION, AttentionOptions.DEFAULTS,
-                    LayerSymbol.MLP, MlpOptions.DEFAULTS);
+                    LayerSymbol.MLP, MlpOptions.DEFAULTS,
+                    LayerSymbol.SHARED, MambaOptions.DEFAULTS);
 
     /**
      * Checks and copies the settings.
@@ -77,6 +81,13 @@ public record HybridStackOptions(
                                 + " layers; give them with withMixer, or leave the symbol out");
             }
         }
+        if (shared == null && pattern.count(LayerSymbol.SHARED) > 0) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the pattern \""
+                            + pattern
+                            + "\" has layers with a shared transformer block but there are no"
+                            + " settings for it; give them with withSharedTransformer");
+        }
         if (positions < 0) {
             throw new IllegalArgumentException(
                     "hybrid stack: the number of positions is "
@@ -87,15 +98,42 @@ public record HybridStackOptions(
     }
 
     /**
-     * Returns the usual settings for a pattern of Mamba, attention and MLP layers, without
-     * positions.
+     * Makes settings without shared transformer blocks.
+     *
+     * @param modelSize the size M of the vectors
+     * @param pattern the kinds of the layers
+     * @param mixers the settings of each kind of layer
+     * @param norm the normalisation before each layer and at the end
+     * @param positions the number of learned positions; 0 for none
+     * @param rescaleOutputs whether output projections start smaller in deeper stacks
+     */
+    public HybridStackOptions(
+            long modelSize,
+            LayerPattern pattern,
+            Map<LayerSymbol, MixerOptions> mixers,
+            NormOptions norm,
+            long positions,
+            boolean rescaleOutputs) {
+        this(modelSize, pattern, mixers, norm, positions, rescaleOutputs, null);
+    }
+
+    /**
+     * Returns the usual settings for a pattern of Mamba, attention and MLP layers, and of Mamba
+     * layers with a shared transformer block, without positions.
      *
      * @param modelSize the size of the vectors
      * @param pattern the kinds of the layers
      * @return the settings
      */
     public static HybridStackOptions of(long modelSize, LayerPattern pattern) {
-        return new HybridStackOptions(modelSize, pattern, MIXERS, NormOptions.LAYER_NORM, 0, true);
+        return new HybridStackOptions(
+                modelSize,
+                pattern,
+                MIXERS,
+                NormOptions.LAYER_NORM,
+                0,
+                true,
+                SharedTransformerOptions.DEFAULTS);
     }
 
     /**
@@ -174,7 +212,8 @@ public record HybridStackOptions(
         Map<LayerSymbol, MixerOptions> changed = new EnumMap<>(LayerSymbol.class);
         changed.putAll(mixers);
         changed.put(kind, options);
-        return new HybridStackOptions(modelSize, pattern, changed, norm, positions, rescaleOutputs);
+        return new HybridStackOptions(
+                modelSize, pattern, changed, norm, positions, rescaleOutputs, shared);
     }
 
     /**
@@ -185,7 +224,7 @@ public record HybridStackOptions(
      */
     public HybridStackOptions withNorm(NormOptions options) {
         return new HybridStackOptions(
-                modelSize, pattern, mixers, options, positions, rescaleOutputs);
+                modelSize, pattern, mixers, options, positions, rescaleOutputs, shared);
     }
 
     /**
@@ -195,7 +234,8 @@ public record HybridStackOptions(
      * @return the settings
      */
     public HybridStackOptions withPositions(long number) {
-        return new HybridStackOptions(modelSize, pattern, mixers, norm, number, rescaleOutputs);
+        return new HybridStackOptions(
+                modelSize, pattern, mixers, norm, number, rescaleOutputs, shared);
     }
 
     /**
@@ -205,6 +245,23 @@ public record HybridStackOptions(
      * @return the settings
      */
     public HybridStackOptions withRescaleOutputs(boolean rescale) {
-        return new HybridStackOptions(modelSize, pattern, mixers, norm, positions, rescale);
+        return new HybridStackOptions(modelSize, pattern, mixers, norm, positions, rescale, shared);
+    }
+
+    /**
+     * Returns these settings with transformer blocks that layers of the kind {@link
+     * LayerSymbol#SHARED} share.
+     *
+     * @param options the settings of the blocks
+     * @param mixer the settings of the mixers of those layers
+     * @return the settings
+     */
+    public HybridStackOptions withSharedTransformer(
+            SharedTransformerOptions options, MixerOptions mixer) {
+        Map<LayerSymbol, MixerOptions> changed = new EnumMap<>(LayerSymbol.class);
+        changed.putAll(mixers);
+        changed.put(LayerSymbol.SHARED, mixer);
+        return new HybridStackOptions(
+                modelSize, pattern, changed, norm, positions, rescaleOutputs, options);
     }
 }

@@ -19,6 +19,7 @@ import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
+import io.github.djlmamba.hybrid.SharedTransformerOptions;
 import io.github.djlmamba.norm.NormOptions;
 import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaBlock;
@@ -35,6 +36,22 @@ public final class MixerCases {
 
     private static final Mamba2Options MAMBA2 =
             Mamba2Options.DEFAULTS.withHeadSize(4).withStateSize(5);
+
+    private static final SharedTransformerOptions SHARED =
+            SharedTransformerOptions.DEFAULTS.withAttention(
+                    SharedTransformerOptions.DEFAULTS.attention().withHeads(4));
+
+    private static final SharedTransformerOptions ADAPTED =
+            SharedTransformerOptions.DEFAULTS
+                    .withBlocks(2)
+                    .withAttention(
+                            AttentionOptions.DEFAULTS
+                                    .withHeads(2)
+                                    .withKeyValueHeads(1)
+                                    .withScale(0.7)
+                                    .withRotary(RotaryOptions.DEFAULTS))
+                    .withMlp(GatedMlpOptions.DEFAULTS.withHiddenSize(12).withBias(true))
+                    .withAdapters(3, true);
 
     private MixerCases() {}
 
@@ -129,8 +146,9 @@ public final class MixerCases {
                                 .optHeads(2)
                                 .optWindow(1)
                                 .build());
-        cases.put("gated MLP", () -> GatedMlpOptions.DEFAULTS.newMixer(MODEL_SIZE, 1));
         for (MlpActivation activation : MlpActivation.values()) {
+            GatedMlpOptions gated = GatedMlpOptions.DEFAULTS.withActivation(activation);
+            cases.put("gated MLP " + activation, () -> gated.newMixer(MODEL_SIZE, 1));
             MlpOptions options = MlpOptions.DEFAULTS.withActivation(activation);
             cases.put("MLP " + activation, () -> options.newMixer(MODEL_SIZE, 1));
         }
@@ -175,7 +193,24 @@ public final class MixerCases {
                                                 MODEL_SIZE, LayerPattern.allocate(6, 0.17, 0.5))
                                         .withNorm(NormOptions.RMS_NORM)
                                         .withRescaleOutputs(false)));
+        cases.put(
+                "stack: shared transformer",
+                () ->
+                        stack(
+                                shared("MSMS", SHARED, MambaOptions.DEFAULTS)
+                                        .withNorm(NormOptions.LAYER_NORM)));
+        cases.put(
+                "stack: two shared transformers with adapters",
+                () -> stack(shared("SMSSMS", ADAPTED, MAMBA2).withPositions(40)));
         return cases;
+    }
+
+    private static HybridStackOptions shared(
+            String pattern, SharedTransformerOptions options, MixerOptions mixer) {
+        return HybridStackOptions.of(MODEL_SIZE, LayerPattern.parse(pattern))
+                .withNorm(NormOptions.RMS_NORM)
+                .withMixer(LayerSymbol.MAMBA, mixer)
+                .withSharedTransformer(options, mixer);
     }
 
     private static HybridStack stack(HybridStackOptions options) {
