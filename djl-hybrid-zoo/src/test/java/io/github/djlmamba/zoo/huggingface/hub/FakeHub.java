@@ -225,7 +225,8 @@ public final class FakeHub implements AutoCloseable {
             return;
         }
         Matcher api = Pattern.compile("/api/models/([^/]+/[^/]+)/revision/(.+)").matcher(path);
-        Matcher file = Pattern.compile("/([^/]+/[^/]+)/resolve/(refs/pr/\\d+|[^/]+)/(.+)").matcher(path);
+        Matcher file =
+                Pattern.compile("/([^/]+/[^/]+)/resolve/(refs/pr/\\d+|[^/]+)/(.+)").matcher(path);
         if (api.matches()) {
             list(exchange, api.group(1), api.group(2));
         } else if (file.matches()) {

@@ -1,3 +1,11 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
 package io.github.djlmamba.zoo.huggingface.hub;
 
 import static io.github.djlmamba.zoo.huggingface.hub.HuggingFaceHubTest.model;
@@ -20,8 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The library huggingface_hub itself uses what is fetched here, and the reverse. Needs a Python that
- * has it: {@code DJLMAMBA_TEST_PYTHON} names the program, else it is python3.
+ * The library huggingface_hub itself uses what is fetched here, and the reverse. Needs a Python
+ * that has it: {@code DJLMAMBA_TEST_PYTHON} names the program, else it is python3.
  */
 class PythonLibraryTest {
 
@@ -124,8 +132,7 @@ class PythonLibraryTest {
         builder.environment().putAll(environment());
         builder.environment().put("HF_HUB_OFFLINE", offline ? "1" : "0");
         Process process = builder.redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        String output =
-                new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         process.waitFor(Duration.ofMinutes(1).toSeconds(), TimeUnit.SECONDS);
         assertEquals(0, process.waitFor(), output);
         return output.lines().toList();
