@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -98,6 +99,51 @@ class CopyLoad {
  private:
   std::vector<char> from_;
   std::vector<char> to_;
+};
+
+/** A sum over an array, a part to each thread, which does nothing but read it. */
+class ReadLoad {
+ public:
+  explicit ReadLoad(int64_t bytes) : words_(static_cast<size_t>((bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes / sizeof(Word))) {
+    for (size_t i = 0; i < words_.size(); ++i) words_[i] = i;
+  }
+
+  void run(const Parallel& parallel) {
+    const int64_t blocks = static_cast<int64_t>(words_.size()) / kBlockWords;
+    sum_ = 0;
+    parallel(blocks, [&](int64_t begin, int64_t end) {
+      Vector sums[kVectors] = {};
+      for (int64_t i = begin * kBlockWords; i < end * kBlockWords; i += kVectors * kLanes) {
+        for (int64_t v = 0; v < kVectors; ++v) {
+          Vector read;
+          std::memcpy(&read, words_.data() + i + v * kLanes, sizeof read);
+          sums[v] += read;
+        }
+      }
+      Word sum = 0;
+      for (const Vector& of : sums) {
+        for (int64_t lane = 0; lane < kLanes; ++lane) sum += of[lane];
+      }
+      sum_ += sum;
+    });
+  }
+
+  /** Throws unless the last run has read everything. */
+  void check() const {
+    const Word count = words_.size();
+    if (sum_ != (count % 2 == 0 ? count / 2 * (count - 1) : (count - 1) / 2 * count)) throw std::runtime_error("the sum of what was read is wrong");
+  }
+
+ private:
+  using Word = uint64_t;
+  static constexpr int64_t kLanes = 2;
+  static constexpr int64_t kVectors = 8;
+  static constexpr int64_t kBlockBytes = 65536;
+  static constexpr int64_t kBlockWords = kBlockBytes / sizeof(Word);
+  typedef Word Vector __attribute__((vector_size(kLanes * sizeof(Word))));
+
+  std::vector<Word> words_;
+  std::atomic<Word> sum_{0};
 };
 
 }  // namespace djlmamba::benchmark
