@@ -92,6 +92,7 @@ final class CheckpointLayout {
     }
 
     private static StoredTensor tensor(TensorTable.Row row, String name, TensorType type) {
-        return new StoredTensor(name, type, row.shape(), row.parameter(), row.ranges(), row.copy());
+        return new StoredTensor(
+                name, type, row.shape(), row.parameter(), row.ranges(), row.run(), row.copy());
     }
 }

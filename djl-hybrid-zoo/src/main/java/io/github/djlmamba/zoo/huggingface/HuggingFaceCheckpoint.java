@@ -11,14 +11,19 @@ package io.github.djlmamba.zoo.huggingface;
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.language.LanguageModelOptions;
+import io.github.djlmamba.ops.Precision;
+import io.github.djlmamba.training.AtomicFile;
 import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
+import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
 import io.github.djlmamba.zoo.safetensors.TensorSource;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -167,6 +172,39 @@ public final class HuggingFaceCheckpoint {
                                 + ModelConfig.FILE
                                 + " to use both");
             }
+        }
+    }
+
+    /**
+     * Saves the model as a folder that {@link #load} and the public library read: the tensors by
+     * their stored names, shapes and types, then the configuration. Each file is written beside its
+     * place and renamed.
+     *
+     * @param folder the folder, which is created
+     * @throws IOException if it cannot be written
+     */
+    public void save(Path folder) throws IOException {
+        SafetensorsWriter.Builder writer = SafetensorsWriter.builder();
+        for (StoredTensor tensor : tensors) {
+            writer.addTensor(
+                    tensor.name(),
+                    tensor.type(),
+                    tensor.shape(),
+                    manager -> stored(tensor, manager));
+        }
+        writer.build().writeFolder(folder);
+        AtomicFile.write(
+                folder.resolve(ModelConfig.FILE),
+                out -> out.write(config.json().getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private static NDArray stored(StoredTensor tensor, NDManager manager) {
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            NDArray part = tensor.part(Precision.FLOAT32.cast(tensor.parameter().getArray()));
+            NDScope.unregister(part);
+            part.attach(manager);
+            return part;
         }
     }
 

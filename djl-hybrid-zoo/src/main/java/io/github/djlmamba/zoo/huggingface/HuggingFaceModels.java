@@ -16,6 +16,7 @@ import ai.djl.repository.zoo.ModelZoo;
 import io.github.djlmamba.zoo.HybridModelZoo;
 import io.github.djlmamba.zoo.huggingface.hub.HubReference;
 import io.github.djlmamba.zoo.huggingface.hub.HuggingFaceHub;
+import io.github.djlmamba.zoo.text.TextGenerationTranslatorFactory;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,8 +26,8 @@ import org.apiguardian.api.API;
 
 /**
  * The criteria that load language models: by folder, from the Hub, or by a name in the zoo. The
- * types of the input and the output are those of a translator, or {@code NDList} for both: ids (B,
- * L) to logits (B, L, V). Thread safe.
+ * types of the input and the output are those of {@link TextGenerationTranslatorFactory}, or {@code
+ * NDList} for both: ids (B, L) to logits (B, L, V). Thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class HuggingFaceModels {
@@ -114,7 +115,8 @@ public final class HuggingFaceModels {
             Repository repository, Class<I> input, Class<O> output) {
         return Criteria.builder()
                 .setTypes(input, output)
-                .optModelZoo(new SingleModelZoo(repository));
+                .optModelZoo(new SingleModelZoo(repository))
+                .optTranslatorFactory(new TextGenerationTranslatorFactory());
     }
 
     /**

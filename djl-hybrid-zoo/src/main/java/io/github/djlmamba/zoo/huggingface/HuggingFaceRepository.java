@@ -15,6 +15,7 @@ import ai.djl.repository.MRL;
 import ai.djl.repository.Metadata;
 import ai.djl.util.Progress;
 import io.github.djlmamba.zoo.HybridModelZoo;
+import io.github.djlmamba.zoo.text.TextGenerationTranslatorFactory;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
@@ -57,6 +58,7 @@ final class HuggingFaceRepository extends AbstractRepository {
         artifact.setName(source.name());
         Map<String, Object> modelArguments = artifact.getArguments();
         modelArguments.put("engine", "PyTorch");
+        modelArguments.put("translatorFactory", TextGenerationTranslatorFactory.class.getName());
         modelArguments.putAll(arguments);
         modelArguments.put("blockFactory", new LanguageModelBlockFactory());
         // The parameters come with the block.

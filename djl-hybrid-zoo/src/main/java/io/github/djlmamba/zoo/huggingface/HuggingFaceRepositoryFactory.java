@@ -25,7 +25,7 @@ import org.apiguardian.api.API;
  *
  * <pre>
  *   Criteria.builder()
- *       .setTypes(NDList.class, NDList.class)
+ *       .setTypes(String.class, String.class)
  *       .optModelUrls("hf://owner/name@revision")   // or "hf:/absolute/folder"
  *       .build()
  *       .loadModel();
@@ -34,9 +34,9 @@ import org.apiguardian.api.API;
  * <p>The first kind of address is that of a repository of the Hub, at the branch main where no
  * revision is given; its files are fetched into the Hub's cache, by the environment's {@link
  * HubSettings}. The second is that of a folder on this machine. In a query, {@code
- * hf://owner/name?key=value}, arguments may follow. As in every address, blanks and the like are
- * written as escapes, and DJL takes a comma for the end of it: {@link HuggingFaceModels} takes
- * folders as they are. Thread safe.
+ * hf://owner/name?maxNewTokens=40}, arguments of text generation may follow. As in every address,
+ * blanks and the like are written as escapes, and DJL takes a comma for the end of it: {@link
+ * HuggingFaceModels} takes folders as they are. Thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class HuggingFaceRepositoryFactory implements RepositoryFactory {

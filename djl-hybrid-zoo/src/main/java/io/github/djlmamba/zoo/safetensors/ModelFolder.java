@@ -111,7 +111,7 @@ public final class ModelFolder {
             throw new MalformedModelException(
                     folder
                             + ": \""
-                            + name
+                            + StrictJson.shown(name)
                             + "\" is no plain file name; expected letters, digits and _ . + -"
                             + " alone, beginning with a letter, digit or _");
         }

@@ -168,6 +168,7 @@ public final class SafetensorsFile implements TensorSource {
                             + "\"; it holds "
                             + entries.keySet().stream()
                                     .limit(NAMES_IN_MESSAGE)
+                                    .map(StrictJson::shown)
                                     .collect(Collectors.joining(", "))
                             + (entries.size() > NAMES_IN_MESSAGE
                                     ? " and " + (entries.size() - NAMES_IN_MESSAGE) + " more"

@@ -114,7 +114,7 @@ public final class SafetensorsFolder implements TensorSource {
                 throw new MalformedModelException(
                         index
                                 + " lists "
-                                + listed.getKey()
+                                + StrictJson.shown(listed.getKey())
                                 + " in "
                                 + listed.getValue()
                                 + ", which does not hold it");
@@ -157,7 +157,7 @@ public final class SafetensorsFolder implements TensorSource {
                     });
         } catch (JsonParseException e) {
             throw new MalformedModelException(
-                    index + " is no valid index of shards: " + e.getMessage(), e);
+                    index + " is no valid index of shards: " + StrictJson.shown(e.getMessage()), e);
         }
         if (weightMap.isEmpty()) {
             throw new MalformedModelException(
@@ -173,7 +173,12 @@ public final class SafetensorsFolder implements TensorSource {
             SafetensorsFile other = holders.putIfAbsent(entry.name(), file);
             if (other != null) {
                 throw new MalformedModelException(
-                        "both " + other + " and " + file + " hold " + entry.name());
+                        "both "
+                                + other
+                                + " and "
+                                + file
+                                + " hold "
+                                + StrictJson.shown(entry.name()));
             }
             entries.put(entry.name(), entry);
         }

@@ -73,7 +73,11 @@ record SafetensorsHeader(Map<String, TensorEntry> entries, Map<String, String> m
                     });
         } catch (JsonParseException e) {
             throw new MalformedModelException(
-                    file + " has no valid header: " + e.getMessage() + "; it is damaged", e);
+                    file
+                            + " has no valid header: "
+                            + StrictJson.shown(e.getMessage())
+                            + "; it is damaged",
+                    e);
         }
         entries.sort(Comparator.comparingLong(TensorEntry::begin).thenComparing(TensorEntry::end));
         checkCover(file, entries, dataBytes);
@@ -116,7 +120,7 @@ record SafetensorsHeader(Map<String, TensorEntry> entries, Map<String, String> m
                 throw new MalformedModelException(
                         file
                                 + ": tensor "
-                                + entry.name()
+                                + StrictJson.shown(entry.name())
                                 + " ends at byte "
                                 + entry.end()
                                 + " of the data; the file has "
@@ -127,7 +131,7 @@ record SafetensorsHeader(Map<String, TensorEntry> entries, Map<String, String> m
                 throw new MalformedModelException(
                         file
                                 + ": tensor "
-                                + entry.name()
+                                + StrictJson.shown(entry.name())
                                 + " begins at byte "
                                 + entry.begin()
                                 + (entry.begin() < end ? " and overlaps " : " after a hole behind ")
@@ -136,7 +140,7 @@ record SafetensorsHeader(Map<String, TensorEntry> entries, Map<String, String> m
                                 + end);
             }
             end = entry.end();
-            before = entry.name();
+            before = StrictJson.shown(entry.name());
         }
         if (end != dataBytes) {
             throw new MalformedModelException(

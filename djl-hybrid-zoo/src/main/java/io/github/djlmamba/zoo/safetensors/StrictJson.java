@@ -31,6 +31,9 @@ final class StrictJson {
     private static final Pattern LENIENT_ADVICE =
             Pattern.compile("Use JsonReader\\.setStrictness.*malformed JSON");
 
+    private static final Pattern CONTROL = Pattern.compile("\\p{Cntrl}");
+    private static final int SHOWN_CHARACTERS = 300;
+
     private StrictJson() {}
 
     /** Reads one value. */
@@ -105,6 +108,15 @@ final class StrictJson {
 
     private static boolean isHalf(int codePoint) {
         return codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE;
+    }
+
+    /** Returns a text of a file as it may stand in a message: not too long, without controls. */
+    static String shown(String text) {
+        String start =
+                text.length() <= SHOWN_CHARACTERS
+                        ? text
+                        : text.substring(0, SHOWN_CHARACTERS) + "...";
+        return CONTROL.matcher(start).replaceAll("?");
     }
 
     private static String decode(ByteBuffer utf8) throws CharacterCodingException {

@@ -18,6 +18,8 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** Reads tensors of one open file. Thread safe. */
 final class TensorReader {
@@ -28,7 +30,9 @@ final class TensorReader {
     private final Path file;
     private final FileChannel channel;
     private final long dataStart;
-    private ByteBuffer scratch;
+
+    /** Buffers for stored numbers that are not in use, one for each thread that read at once. */
+    private final Queue<ByteBuffer> scratches = new ConcurrentLinkedQueue<>();
 
     TensorReader(Path file, FileChannel channel, long dataStart) {
         this.file = file;
@@ -86,26 +90,31 @@ final class TensorReader {
         return bfloat16 ? TensorType.BF16 : TensorType.of(array.getDataType());
     }
 
-    private synchronized void convert(
+    private void convert(
             TensorType from,
             TensorType to,
             ElementConversion conversion,
             ByteBuffer memory,
             long position)
             throws IOException {
+        ByteBuffer scratch = scratches.poll();
         if (scratch == null) {
             scratch =
                     ByteBuffer.allocateDirect(ElementConversion.CHUNK * Long.BYTES)
                             .order(ByteOrder.nativeOrder());
         }
-        int total = memory.remaining() / to.bytes();
-        for (int done = 0; done < total; done += ElementConversion.CHUNK) {
-            int count = Math.min(ElementConversion.CHUNK, total - done);
-            scratch.clear().limit(count * from.bytes());
-            readFully(scratch, position + (long) done * from.bytes());
-            scratch.flip();
-            memory.position(done * to.bytes());
-            conversion.convert(scratch, memory, count);
+        try {
+            int total = memory.remaining() / to.bytes();
+            for (int done = 0; done < total; done += ElementConversion.CHUNK) {
+                int count = Math.min(ElementConversion.CHUNK, total - done);
+                scratch.clear().limit(count * from.bytes());
+                readFully(scratch, position + (long) done * from.bytes());
+                scratch.flip();
+                memory.position(done * to.bytes());
+                conversion.convert(scratch, memory, count);
+            }
+        } finally {
+            scratches.add(scratch);
         }
     }
 

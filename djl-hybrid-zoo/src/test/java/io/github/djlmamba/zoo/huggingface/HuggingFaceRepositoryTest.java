@@ -8,6 +8,7 @@
  */
 package io.github.djlmamba.zoo.huggingface;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -30,6 +31,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -117,6 +119,22 @@ class HuggingFaceRepositoryTest {
     }
 
     @Test
+    void generatesByPlainCriteria() throws Exception {
+        Path model = copy("mamba", "model");
+        String address = "hf:" + model.toUri().getRawPath() + "?maxNewTokens=16&temperature=0";
+        assertGreedy(
+                Criteria.builder()
+                        .setTypes(long[].class, long[].class)
+                        .optModelUrls(address)
+                        .build());
+        assertGreedy(
+                HuggingFaceModels.criteria(model, long[].class, long[].class)
+                        .optArgument("maxNewTokens", 16)
+                        .optArgument("temperature", 0)
+                        .build());
+    }
+
+    @Test
     void argumentsOfTheAddressReachTheModel() throws Exception {
         String address = "hf:" + copy("mamba", "model").toUri().getRawPath() + "?first=1&second=a";
         Criteria<NDList, NDList> criteria =
@@ -178,6 +196,20 @@ class HuggingFaceRepositoryTest {
                 HuggingFaceModels.criteria(copy("mamba", "model"), Integer.class, Integer.class)
                         .build();
         assertThrows(ModelNotFoundException.class, criteria::loadModel);
+    }
+
+    private static void assertGreedy(Criteria<long[], long[]> criteria) throws Exception {
+        try (ZooModel<long[], long[]> model = criteria.loadModel();
+                Predictor<long[], long[]> predictor = model.newPredictor();
+                NDManager manager = NDManager.newBaseManager()) {
+            Map<String, NDArray> expected = Fixture.of("mamba").expected(manager);
+            // The prompt, then what follows it.
+            long[] all = expected.get("greedy").flatten().toLongArray();
+            int prompt = all.length - 16;
+            assertArrayEquals(
+                    Arrays.copyOfRange(all, prompt, all.length),
+                    predictor.predict(Arrays.copyOf(all, prompt)));
+        }
     }
 
     private static void assertRefused(Path folder, String part) {

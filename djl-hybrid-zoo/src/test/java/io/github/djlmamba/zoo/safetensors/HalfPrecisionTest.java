@@ -11,8 +11,11 @@ package io.github.djlmamba.zoo.safetensors;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.SplittableRandom;
 import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** Compares with the definitions of the formats, in double precision. */
@@ -32,6 +35,38 @@ class HalfPrecisionTest {
                     Float.intBitsToFloat(HalfPrecision.widenBfloat16((short) bits)),
                     () -> "bfloat16 " + Integer.toHexString(half));
         }
+    }
+
+    @Test
+    void convertsChunksAsOneByOne() {
+        for (TensorType type : new TensorType[] {TensorType.F16, TensorType.BF16}) {
+            ElementConversion conversion = ElementConversion.of(type, TensorType.F32).orElseThrow();
+            // Whole chunks and a rest.
+            int[] patterns = IntStream.range(0, PATTERNS + 3).map(i -> i & 0xffff).toArray();
+            ByteBuffer stored = buffer(patterns.length * Short.BYTES);
+            for (int pattern : patterns) {
+                stored.putShort((short) pattern);
+            }
+            ByteBuffer widened = buffer(patterns.length * Integer.BYTES);
+            for (int first = 0; first < patterns.length; first += ElementConversion.CHUNK) {
+                stored.position(first * Short.BYTES);
+                widened.position(first * Integer.BYTES);
+                int count = Math.min(ElementConversion.CHUNK, patterns.length - first);
+                conversion.convert(stored, widened, count);
+            }
+            for (int i = 0; i < patterns.length; i++) {
+                short pattern = (short) patterns[i];
+                assertEquals(
+                        type == TensorType.F16
+                                ? HalfPrecision.widenFloat16(pattern)
+                                : HalfPrecision.widenBfloat16(pattern),
+                        widened.getInt(i * Integer.BYTES));
+            }
+        }
+    }
+
+    private static ByteBuffer buffer(int bytes) {
+        return ByteBuffer.allocate(bytes).order(ByteOrder.nativeOrder());
     }
 
     @Test
