@@ -14,6 +14,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.EmptyState;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -27,7 +28,7 @@ import org.apiguardian.api.API;
  *
  * <pre>
  *   [gate; up] = gate_up_proj(x)
- *   y          = down_proj(act(gate) up)
+ *   y          = o down_proj(act(g gate) up)     (g and o fixed factors, usually 1)
  * </pre>
  *
  * <p>Shapes: x and y (B, L, M); gate and up (B, L, F); gate_up_proj.weight (2 F, M), the gate's
@@ -41,6 +42,8 @@ public final class GatedMlpBlock extends SequenceMixer {
 
     private final long hidden;
     private final MlpActivation activation;
+    private final double gateMultiplier;
+    private final double outputMultiplier;
     private final Projection inProjection;
     private final Projection outProjection;
 
@@ -50,6 +53,8 @@ public final class GatedMlpBlock extends SequenceMixer {
         long size = builder.modelSize;
         hidden = options.hiddenSizeFor(size);
         activation = options.activation();
+        gateMultiplier = options.gateMultiplier();
+        outputMultiplier = options.outputMultiplier();
         double deviation = options.initialDeviation();
         inProjection =
                 addChildBlock(
@@ -99,9 +104,15 @@ public final class GatedMlpBlock extends SequenceMixer {
         continued(EmptyState.class, input.before(), x);
         NDList halves =
                 inProjection.project(parameterStore, x, training).split(new long[] {hidden}, 2);
-        NDArray product = activation.gated(halves.get(0), halves.get(1));
+        NDArray gate = scaled(halves.get(0), gateMultiplier);
+        NDArray product = activation.gated(gate, halves.get(1));
         NDArray output = outProjection.project(parameterStore, product, training);
+        output = scaled(output, outputMultiplier);
         return new MixerOutput(output, input.keepState() ? EmptyState.INSTANCE : null);
+    }
+
+    private static NDArray scaled(NDArray x, double factor) {
+        return factor == 1 ? x : x.mul(Scalars.like(x, factor));
     }
 
     /** {@inheritDoc} */

@@ -19,17 +19,24 @@ import org.apiguardian.api.API;
  *     by which the block has as many weights as an MLP of four times the size
  * @param activation the function of the gate; SiLU for SwiGLU, GELU for GEGLU
  * @param bias whether the projections have a bias
+ * @param gateMultiplier the factor on the gate before its function, usually 1
+ * @param outputMultiplier the factor on the output, usually 1
  * @param initialDeviation the standard deviation of normal initial weights; 0 for uniform ones in
  *     +-1/sqrt(inputs)
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record GatedMlpOptions(
-        long hiddenSize, MlpActivation activation, boolean bias, double initialDeviation)
+        long hiddenSize,
+        MlpActivation activation,
+        boolean bias,
+        double gateMultiplier,
+        double outputMultiplier,
+        double initialDeviation)
         implements MixerOptions {
 
     /** The usual hidden size, SiLU, no bias, uniform initial weights. */
     public static final GatedMlpOptions DEFAULTS =
-            new GatedMlpOptions(0, MlpActivation.SILU, false, 0);
+            new GatedMlpOptions(0, MlpActivation.SILU, false, 1, 1, 0);
 
     private static final long HIDDEN_MULTIPLE = 8;
 
@@ -48,6 +55,14 @@ public record GatedMlpOptions(
         if (activation == null) {
             throw new IllegalArgumentException(
                     "gated MLP: the activation is null; choose one of MlpActivation");
+        }
+        if (!Double.isFinite(gateMultiplier) || !Double.isFinite(outputMultiplier)) {
+            throw new IllegalArgumentException(
+                    "gated MLP: the multipliers of gate and output are "
+                            + gateMultiplier
+                            + " and "
+                            + outputMultiplier
+                            + "; expected finite numbers, such as 1 for none");
         }
         if (!(initialDeviation >= 0) || Double.isInfinite(initialDeviation)) {
             throw new IllegalArgumentException(
@@ -78,7 +93,8 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withHiddenSize(long size) {
-        return new GatedMlpOptions(size, activation, bias, initialDeviation);
+        return new GatedMlpOptions(
+                size, activation, bias, gateMultiplier, outputMultiplier, initialDeviation);
     }
 
     /**
@@ -88,7 +104,13 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withActivation(MlpActivation newActivation) {
-        return new GatedMlpOptions(hiddenSize, newActivation, bias, initialDeviation);
+        return new GatedMlpOptions(
+                hiddenSize,
+                newActivation,
+                bias,
+                gateMultiplier,
+                outputMultiplier,
+                initialDeviation);
     }
 
     /**
@@ -98,7 +120,13 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withBias(boolean newBias) {
-        return new GatedMlpOptions(hiddenSize, activation, newBias, initialDeviation);
+        return new GatedMlpOptions(
+                hiddenSize,
+                activation,
+                newBias,
+                gateMultiplier,
+                outputMultiplier,
+                initialDeviation);
     }
 
     /**
@@ -108,7 +136,19 @@ public record GatedMlpOptions(
      * @return the settings
      */
     public GatedMlpOptions withInitialDeviation(double deviation) {
-        return new GatedMlpOptions(hiddenSize, activation, bias, deviation);
+        return new GatedMlpOptions(
+                hiddenSize, activation, bias, gateMultiplier, outputMultiplier, deviation);
+    }
+
+    /**
+     * Returns these settings with other factors.
+     *
+     * @param gate the factor on the gate before its function
+     * @param output the factor on the output
+     * @return the settings
+     */
+    public GatedMlpOptions withMultipliers(double gate, double output) {
+        return new GatedMlpOptions(hiddenSize, activation, bias, gate, output, initialDeviation);
     }
 
     /** {@inheritDoc} */

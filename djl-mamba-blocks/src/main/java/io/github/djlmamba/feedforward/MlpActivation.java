@@ -55,6 +55,16 @@ public enum MlpActivation {
         }
     },
 
+    /** max(x, 0) squared (So et al., 2021, "Primer", section 4). */
+    SQUARED_RELU {
+        @Override
+        public NDArray apply(NDArray x) {
+            try (NDArray positive = Activation.relu(x)) {
+                return positive.square();
+            }
+        }
+    },
+
     /** x sigmoid(x), also called swish. */
     SILU {
         @Override

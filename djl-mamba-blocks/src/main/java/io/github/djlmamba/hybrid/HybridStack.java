@@ -37,7 +37,7 @@ import org.apiguardian.api.API;
  *
  * <pre>
  *   h      = x + positions[p : p + L]      (if positions are learned; p tokens came before x)
- *   h      = h + mixer_i(norm_i(h))        (for each layer i of the pattern)
+ *   h      = h + f mixer_i(norm_i(h))      (for each layer i of the pattern)
  *   output = norm(h)
  * </pre>
  *
@@ -90,7 +90,7 @@ public final class HybridStack extends SequenceMixer {
             SequenceMixer mixer =
                     options.mixers().get(kind).newMixer(options.modelSize(), outputScale);
             SequenceMixer addition = kind == LayerSymbol.SHARED ? sharedUse(uses++) : null;
-            layers.add(addChildBlock("layer", new ResidualLayer(options.norm(), mixer, addition)));
+            layers.add(addChildBlock("layer", new ResidualLayer(options, mixer, addition)));
         }
         norm = addChildBlock("norm", options.norm().newBlock(options.modelSize()));
         shared.forEach(block -> addChildBlock("shared", block));

@@ -31,6 +31,7 @@ import org.apiguardian.api.API;
  * @param positions the number of learned positions, which bounds the length; 0 for none
  * @param rescaleOutputs whether the initial weights of each layer's output projection are divided
  *     by the square root of the number of layers (Radford et al., 2019, section 2.3)
+ * @param residualMultiplier the factor f on what each layer adds, usually 1
  * @param shared the transformer blocks that layers of the kind {@link LayerSymbol#SHARED} share;
  *     ignored, and perhaps null, where the pattern has none
  */
@@ -42,6 +43,7 @@ public record HybridStackOptions(
         NormOptions norm,
         long positions,
         boolean rescaleOutputs,
+        double residualMultiplier,
         SharedTransformerOptions shared) {
 
     private static final Map<LayerSymbol, MixerOptions> MIXERS =
@@ -94,6 +96,12 @@ public record HybridStackOptions(
                             + positions
                             + "; expected 1 or more, or 0 for no learned positions");
         }
+        if (!Double.isFinite(residualMultiplier) || residualMultiplier == 0) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the residual multiplier is "
+                            + residualMultiplier
+                            + "; expected a finite number other than 0, such as 1 for none");
+        }
         mixers = Map.copyOf(mixers);
     }
 
@@ -114,7 +122,7 @@ public record HybridStackOptions(
             NormOptions norm,
             long positions,
             boolean rescaleOutputs) {
-        this(modelSize, pattern, mixers, norm, positions, rescaleOutputs, null);
+        this(modelSize, pattern, mixers, norm, positions, rescaleOutputs, 1, null);
     }
 
     /**
@@ -133,6 +141,7 @@ public record HybridStackOptions(
                 NormOptions.LAYER_NORM,
                 0,
                 true,
+                1,
                 SharedTransformerOptions.DEFAULTS);
     }
 
@@ -213,7 +222,14 @@ public record HybridStackOptions(
         changed.putAll(mixers);
         changed.put(kind, options);
         return new HybridStackOptions(
-                modelSize, pattern, changed, norm, positions, rescaleOutputs, shared);
+                modelSize,
+                pattern,
+                changed,
+                norm,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -224,7 +240,14 @@ public record HybridStackOptions(
      */
     public HybridStackOptions withNorm(NormOptions options) {
         return new HybridStackOptions(
-                modelSize, pattern, mixers, options, positions, rescaleOutputs, shared);
+                modelSize,
+                pattern,
+                mixers,
+                options,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -235,7 +258,14 @@ public record HybridStackOptions(
      */
     public HybridStackOptions withPositions(long number) {
         return new HybridStackOptions(
-                modelSize, pattern, mixers, norm, number, rescaleOutputs, shared);
+                modelSize,
+                pattern,
+                mixers,
+                norm,
+                number,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -245,7 +275,19 @@ public record HybridStackOptions(
      * @return the settings
      */
     public HybridStackOptions withRescaleOutputs(boolean rescale) {
-        return new HybridStackOptions(modelSize, pattern, mixers, norm, positions, rescale, shared);
+        return new HybridStackOptions(
+                modelSize, pattern, mixers, norm, positions, rescale, residualMultiplier, shared);
+    }
+
+    /**
+     * Returns these settings with another factor on what each layer adds.
+     *
+     * @param factor a finite number, not 0
+     * @return the settings
+     */
+    public HybridStackOptions withResidualMultiplier(double factor) {
+        return new HybridStackOptions(
+                modelSize, pattern, mixers, norm, positions, rescaleOutputs, factor, shared);
     }
 
     /**
@@ -262,6 +304,13 @@ public record HybridStackOptions(
         changed.putAll(mixers);
         changed.put(LayerSymbol.SHARED, mixer);
         return new HybridStackOptions(
-                modelSize, pattern, changed, norm, positions, rescaleOutputs, options);
+                modelSize,
+                pattern,
+                changed,
+                norm,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                options);
     }
 }

@@ -30,7 +30,10 @@ public enum LayerSymbol {
      * A state space mixer whose input a transformer block adds to that several layers share: S. See
      * {@link SharedTransformerOptions}.
      */
-    SHARED('S', "shared transformer");
+    SHARED('S', "shared transformer"),
+
+    /** Attention and a state space mixer side by side: P. */
+    PARALLEL('P', "parallel attention and Mamba");
 
     private final char symbol;
     private final String title;

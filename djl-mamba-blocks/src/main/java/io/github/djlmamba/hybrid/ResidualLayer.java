@@ -15,7 +15,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
-import io.github.djlmamba.norm.NormOptions;
+import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
@@ -25,28 +25,30 @@ import io.github.djlmamba.state.StackState;
 import java.util.List;
 
 /**
- * One layer of a stack, with the mixer's state: h + mixer(norm(h)), or h + mixer(norm(h + t)) where
- * t is what a second mixer makes of h. The state is then a {@link StackState} of the second mixer's
- * and the mixer's.
+ * One layer of a stack, with the mixer's state: h + f mixer(norm(h)), or h + f mixer(norm(h + t))
+ * where f is a fixed factor, usually 1, and t is what a second mixer makes of h. The state is then
+ * a {@link StackState} of the second mixer's and the mixer's.
  */
 final class ResidualLayer extends SequenceMixer {
 
     private static final byte VERSION = 1;
 
     private final SequenceMixer addition;
+    private final double multiplier;
     private final Block norm;
     private final SequenceMixer mixer;
 
     /**
      * Makes a layer.
      *
-     * @param normOptions the norm before the mixer
+     * @param options the settings of the stack
      * @param mixer the mixer
      * @param addition what is added to the mixer's input alone, or null
      */
-    ResidualLayer(NormOptions normOptions, SequenceMixer mixer, SequenceMixer addition) {
+    ResidualLayer(HybridStackOptions options, SequenceMixer mixer, SequenceMixer addition) {
         super(VERSION, mixer.modelSize());
-        norm = addChildBlock("norm", normOptions.newBlock(mixer.modelSize()));
+        multiplier = options.residualMultiplier();
+        norm = addChildBlock("norm", options.norm().newBlock(mixer.modelSize()));
         this.mixer = addChildBlock("mixer", mixer);
         this.addition = addition == null ? null : addChildBlock("addition", addition);
     }
@@ -62,7 +64,11 @@ final class ResidualLayer extends SequenceMixer {
         NDArray normed =
                 norm.forward(store, new NDList(mixerInput), input.training()).singletonOrThrow();
         MixerOutput mixed = mixer.mix(input.with(normed, before));
-        return new MixerOutput(input.x().add(mixed.output()), mixed.state());
+        NDArray change = mixed.output();
+        if (multiplier != 1) {
+            change = change.mul(Scalars.like(change, multiplier));
+        }
+        return new MixerOutput(input.x().add(change), mixed.state());
     }
 
     private MixerOutput added(MixerInput input) {

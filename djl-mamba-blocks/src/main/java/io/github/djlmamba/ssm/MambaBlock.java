@@ -45,6 +45,10 @@ import org.apiguardian.api.API;
  * out_proj.weight (M, D), the biases of in_proj and out_proj and the norms' weights dt_norm_weight
  * (R), B_norm_weight (N) and C_norm_weight (N) if wanted.
  *
+ * <p>With H heads (Glorioso et al., 2024, "Zamba") the channels of each head, D / H neighbours, are
+ * projected by themselves and have their own r, B and C, (B, L, H, R) and (B, L, H, N). The weights
+ * of x_proj and dt_proj are then (H, R + 2 N, D / H) and (H, D / H, R).
+ *
  * <p>Initial values are the paper's (section 3.6): A_log = log(1..N), D = 1, dt_bias such that the
  * step sizes are log-uniform between 0.001 and 0.1, dt_proj uniform in +-1/sqrt(R); other weights
  * are uniform in +-1/sqrt(fan in), other biases 0 but for the convolution's, which is drawn as its
@@ -104,9 +108,9 @@ public final class MambaBlock extends SequenceMixer {
         inputNorm = normWeight("B_norm_weight", stateSize);
         outputNorm = normWeight("C_norm_weight", stateSize);
         inProjection = projection("in_proj", size, 2 * channels, options.projectionBias(), size, 1);
-        scanProjection =
-                projection("x_proj", channels, deltaRank + 2 * stateSize, false, channels, 1);
-        deltaProjection = projection("dt_proj", deltaRank, channels, false, deltaRank, 1);
+        long headChannels = channels / options.heads();
+        scanProjection = headProjection("x_proj", headChannels, deltaRank + 2 * stateSize);
+        deltaProjection = headProjection("dt_proj", deltaRank, headChannels);
         outProjection =
                 projection(
                         "out_proj",
@@ -140,6 +144,17 @@ public final class MambaBlock extends SequenceMixer {
                         .build());
     }
 
+    private Projection headProjection(String name, long inputs, long outputs) {
+        return addChildBlock(
+                name,
+                Projection.builder()
+                        .setInputs(inputs)
+                        .setOutputs(outputs)
+                        .optGroups(options.heads())
+                        .optBias(false)
+                        .build());
+    }
+
     /**
      * Returns a builder.
      *
@@ -166,10 +181,13 @@ public final class MambaBlock extends SequenceMixer {
                         .withInitialState(state == null ? null : state.convolution())
                         .run();
         NDArray u = convolved.output();
-        NDArray selection = scanProjection.project(parameterStore, u, training);
-        NDList parts = selection.split(new long[] {deltaRank, deltaRank + stateSize}, 2);
+        NDArray byHead = u.reshape(headShape(x.getShape(), channels));
+        NDArray selection = scanProjection.project(parameterStore, byHead, training);
+        int last = selection.getShape().dimension() - 1;
+        NDList parts = selection.split(new long[] {deltaRank, deltaRank + stateSize}, last);
         NDArray rank = selectionNorm(parts.get(0), input.value(deltaNorm));
-        NDArray delta = deltaProjection.project(parameterStore, rank, training);
+        NDArray delta =
+                deltaProjection.project(parameterStore, rank, training).reshape(u.getShape());
         NDArray b = selectionNorm(parts.get(1), input.value(inputNorm));
         NDArray c = selectionNorm(parts.get(2), input.value(outputNorm));
         NDArray a = input.value(stateLog).exp().neg();
@@ -190,6 +208,14 @@ public final class MambaBlock extends SequenceMixer {
         return new MixerOutput(output, after);
     }
 
+    /** The shape of values of each token by heads: (B, L, values), or (B, L, H, values / H). */
+    private Shape headShape(Shape shape, long values) {
+        Shape tokens = shape.slice(0, 2);
+        return options.heads() == 1
+                ? tokens.add(values)
+                : tokens.add(options.heads(), values / options.heads());
+    }
+
     private NDArray selectionNorm(NDArray x, NDArray weight) {
         if (options.selectionNorm() == MambaOptions.SelectionNorm.NONE) {
             return x;
@@ -206,8 +232,9 @@ public final class MambaBlock extends SequenceMixer {
     protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... shapes) {
         Shape tokens = shapes[0].slice(0, 2);
         inProjection.initialize(manager, dataType, shapes[0]);
-        scanProjection.initialize(manager, dataType, tokens.add(channels));
-        deltaProjection.initialize(manager, dataType, tokens.add(deltaRank));
+        scanProjection.initialize(manager, dataType, headShape(tokens, channels));
+        deltaProjection.initialize(
+                manager, dataType, headShape(tokens, options.heads() * deltaRank));
         outProjection.initialize(manager, dataType, tokens.add(channels));
     }
 
@@ -272,6 +299,17 @@ public final class MambaBlock extends SequenceMixer {
          */
         public Builder optExpansion(int factor) {
             options = options.withExpansion(factor);
+            return this;
+        }
+
+        /**
+         * Sets the number of heads; 1 unless set.
+         *
+         * @param number H
+         * @return this builder
+         */
+        public Builder optHeads(int number) {
+            options = options.withHeads(number);
             return this;
         }
 

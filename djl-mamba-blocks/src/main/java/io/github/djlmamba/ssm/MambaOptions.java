@@ -19,6 +19,8 @@ import org.apiguardian.api.API;
  * @param convolutionWidth the width W of the convolution
  * @param expansion the number of channels as a multiple of the model size
  * @param channels the number of channels D whatever the model size; 0 for the multiple
+ * @param heads the number of heads H, a divisor of D: neighbouring channels, each head with B, C
+ *     and a rank of delta of its own (Glorioso et al., 2024, "Zamba"); 1 as in the paper
  * @param deltaRank the rank R of delta's projection; 0 for a sixteenth of the model size, rounded
  *     up
  * @param projectionBias whether the input and output projections have a bias
@@ -32,6 +34,7 @@ public record MambaOptions(
         int convolutionWidth,
         int expansion,
         int channels,
+        int heads,
         int deltaRank,
         boolean projectionBias,
         boolean convolutionBias,
@@ -41,7 +44,7 @@ public record MambaOptions(
 
     /** The paper's settings: N 16, W 4, twofold expansion, R = ceil(M / 16), no further norm. */
     public static final MambaOptions DEFAULTS =
-            new MambaOptions(16, 4, 2, 0, 0, false, true, SelectionNorm.NONE, 1e-6f);
+            new MambaOptions(16, 4, 2, 0, 1, 0, false, true, SelectionNorm.NONE, 1e-6f);
 
     /** The RMS norm of each of r, B and C, which keeps deep and wide models stable. */
     public enum SelectionNorm {
@@ -62,6 +65,7 @@ public record MambaOptions(
         checkPositive("state size", stateSize);
         checkPositive("convolution width", convolutionWidth);
         checkPositive("expansion", expansion);
+        checkPositive("number of heads", heads);
         if (channels < 0) {
             throw new IllegalArgumentException(
                     "Mamba: the number of channels is "
@@ -99,9 +103,19 @@ public record MambaOptions(
      *
      * @param modelSize M
      * @return D
+     * @throws IllegalArgumentException if the heads do not divide it
      */
     public long channelsFor(long modelSize) {
-        return channels > 0 ? channels : Math.multiplyExact(expansion, modelSize);
+        long number = channels > 0 ? channels : Math.multiplyExact(expansion, modelSize);
+        if (number % heads != 0) {
+            throw new IllegalArgumentException(
+                    "Mamba: "
+                            + heads
+                            + " heads do not divide the "
+                            + number
+                            + " channels; choose a number of heads that does");
+        }
+        return number;
     }
 
     /**
@@ -126,6 +140,7 @@ public record MambaOptions(
                 convolutionWidth,
                 expansion,
                 channels,
+                heads,
                 deltaRank,
                 projectionBias,
                 convolutionBias,
@@ -145,6 +160,7 @@ public record MambaOptions(
                 width,
                 expansion,
                 channels,
+                heads,
                 deltaRank,
                 projectionBias,
                 convolutionBias,
@@ -164,6 +180,7 @@ public record MambaOptions(
                 convolutionWidth,
                 factor,
                 channels,
+                heads,
                 deltaRank,
                 projectionBias,
                 convolutionBias,
@@ -182,6 +199,27 @@ public record MambaOptions(
                 stateSize,
                 convolutionWidth,
                 expansion,
+                number,
+                heads,
+                deltaRank,
+                projectionBias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
+    }
+
+    /**
+     * Returns these settings with another number of heads.
+     *
+     * @param number H
+     * @return the settings
+     */
+    public MambaOptions withHeads(int number) {
+        return new MambaOptions(
+                stateSize,
+                convolutionWidth,
+                expansion,
+                channels,
                 number,
                 deltaRank,
                 projectionBias,
@@ -202,6 +240,7 @@ public record MambaOptions(
                 convolutionWidth,
                 expansion,
                 channels,
+                heads,
                 rank,
                 projectionBias,
                 convolutionBias,
@@ -221,6 +260,7 @@ public record MambaOptions(
                 convolutionWidth,
                 expansion,
                 channels,
+                heads,
                 deltaRank,
                 bias,
                 convolutionBias,
@@ -240,6 +280,7 @@ public record MambaOptions(
                 convolutionWidth,
                 expansion,
                 channels,
+                heads,
                 deltaRank,
                 projectionBias,
                 bias,
@@ -260,6 +301,7 @@ public record MambaOptions(
                 convolutionWidth,
                 expansion,
                 channels,
+                heads,
                 deltaRank,
                 projectionBias,
                 convolutionBias,

@@ -11,7 +11,9 @@ package io.github.djlmamba.state;
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.attention.CausalSelfAttentionBlock;
 import io.github.djlmamba.attention.RotaryOptions;
+import io.github.djlmamba.feedforward.ExpertRouting;
 import io.github.djlmamba.feedforward.GatedMlpOptions;
+import io.github.djlmamba.feedforward.MixtureOfExpertsOptions;
 import io.github.djlmamba.feedforward.MlpActivation;
 import io.github.djlmamba.feedforward.MlpBlock;
 import io.github.djlmamba.feedforward.MlpOptions;
@@ -19,12 +21,14 @@ import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
+import io.github.djlmamba.hybrid.ParallelMixerOptions;
 import io.github.djlmamba.hybrid.SharedTransformerOptions;
 import io.github.djlmamba.norm.NormOptions;
 import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaBlock;
 import io.github.djlmamba.ssm.MambaOptions;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 
@@ -87,6 +91,15 @@ public final class MixerCases {
                             .withSelectionNorm(norm, 1e-4f);
             cases.put("Mamba with selection norm " + norm, () -> options.newMixer(MODEL_SIZE, 1));
         }
+        cases.put(
+                "Mamba with heads",
+                () ->
+                        MambaOptions.DEFAULTS
+                                .withHeads(4)
+                                .withStateSize(3)
+                                .withDeltaRank(2)
+                                .withSelectionNorm(MambaOptions.SelectionNorm.WEIGHTED, 1e-5f)
+                                .newMixer(MODEL_SIZE, 1));
         for (Mamba2Options.Norm norm : Mamba2Options.Norm.values()) {
             cases.put(
                     "Mamba-2 with norm " + norm,
@@ -106,6 +119,13 @@ public final class MixerCases {
                                 .withConvolutionBias(false)
                                 .withSkipByChannel(true)
                                 .withDeltaLimits(0.002, 0.05)
+                                .newMixer(MODEL_SIZE, 1));
+        cases.put(
+                "Mamba-2 with multipliers",
+                () ->
+                        MAMBA2.withProjectionBias(false, true)
+                                .withMultipliers(
+                                        new Mamba2Options.Multipliers(1.2, 0.9, 1.1, 0.8, 1.3, 0.7))
                                 .newMixer(MODEL_SIZE, 1));
         cases.put(
                 "Mamba-2 with a convolution of width 1",
@@ -152,7 +172,36 @@ public final class MixerCases {
             MlpOptions options = MlpOptions.DEFAULTS.withActivation(activation);
             cases.put("MLP " + activation, () -> options.newMixer(MODEL_SIZE, 1));
         }
+        cases.putAll(experts());
+        cases.put(
+                "attention and Mamba-2 in parallel",
+                () ->
+                        new ParallelMixerOptions(
+                                        List.of(
+                                                new ParallelMixerOptions.Branch(
+                                                        AttentionOptions.DEFAULTS.withHeads(2),
+                                                        0.9,
+                                                        1.1),
+                                                ParallelMixerOptions.Branch.of(MAMBA2)))
+                                .newMixer(MODEL_SIZE, 1));
         cases.putAll(stacks());
+        return cases;
+    }
+
+    private static Map<String, Supplier<SequenceMixer>> experts() {
+        MixtureOfExpertsOptions options = MixtureOfExpertsOptions.of(4, 2, 6);
+        Map<String, MixtureOfExpertsOptions> kinds = new LinkedHashMap<>();
+        kinds.put("softmax of the chosen", options);
+        kinds.put("softmax", options.withRouting(ExpertRouting.SOFTMAX));
+        kinds.put(
+                "sigmoid, groups, plain experts, a shared one and a latent size",
+                options.withRouting(ExpertRouting.SIGMOID.withGroups(2, 1).withScale(1.5))
+                        .withExperts(false, MlpActivation.SQUARED_RELU)
+                        .withShared(MlpOptions.DEFAULTS.withHiddenSize(5))
+                        .withLatentSize(6, true));
+        Map<String, Supplier<SequenceMixer>> cases = new LinkedHashMap<>();
+        kinds.forEach(
+                (name, kind) -> cases.put("experts: " + name, () -> kind.newMixer(MODEL_SIZE, 1)));
         return cases;
     }
 
@@ -192,6 +241,7 @@ public final class MixerCases {
                                 HybridStackOptions.of(
                                                 MODEL_SIZE, LayerPattern.allocate(6, 0.17, 0.5))
                                         .withNorm(NormOptions.RMS_NORM)
+                                        .withResidualMultiplier(0.6)
                                         .withRescaleOutputs(false)));
         cases.put(
                 "stack: shared transformer",

@@ -323,7 +323,9 @@ class MixerContractTest {
         List<Pair<String, NDArray>> leaves = new ArrayList<>();
         leaves.add(new Pair<>("the input", x));
         for (Pair<String, Parameter> entry : mixer.getParameters()) {
-            leaves.add(new Pair<>(entry.getKey(), entry.getValue().getArray()));
+            if (entry.getValue().requiresGradient()) {
+                leaves.add(new Pair<>(entry.getKey(), entry.getValue().getArray()));
+            }
         }
         NDList directions = new NDList();
         double[] slopes = new double[leaves.size()];

@@ -16,7 +16,17 @@ import java.util.stream.Collectors;
 final class CheckpointFamilies {
 
     private static final List<CheckpointFamily> ALL =
-            List.of(new MambaFamily(), new Mamba2Family());
+            List.of(
+                    new MambaFamily(),
+                    new Mamba2Family(),
+                    new FalconMambaFamily(),
+                    new JambaFamily(),
+                    new BambaFamily(),
+                    new FalconH1Family(),
+                    new NemotronHFamily(),
+                    new GraniteMoeHybridFamily(),
+                    new ZambaFamily(),
+                    new Zamba2Family());
 
     private CheckpointFamilies() {}
 

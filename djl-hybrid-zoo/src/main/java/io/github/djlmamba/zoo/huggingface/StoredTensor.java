@@ -32,6 +32,8 @@ import org.apiguardian.api.API;
  * @param parameter the parameter that holds it
  * @param ranges the elements of the parameter that it consists of, in the order in which it stores
  *     them
+ * @param run how many elements the tensor takes from one range before it takes as many from the
+ *     next one, and again from the first after the last; 0 where it takes each range as a whole
  * @param copy whether another tensor holds the same numbers, as of a head that is tied to the
  *     embedding
  */
@@ -42,6 +44,7 @@ public record StoredTensor(
         Shape shape,
         Parameter parameter,
         List<Range> ranges,
+        long run,
         boolean copy) {
 
     /**
@@ -55,7 +58,8 @@ public record StoredTensor(
     /**
      * Checks and copies the components.
      *
-     * @throws IllegalArgumentException if the ranges have not as many elements as the shape
+     * @throws IllegalArgumentException if the ranges have not as many elements as the shape, or
+     *     cannot be taken in turn
      */
     public StoredTensor {
         Objects.requireNonNull(name, "name");
@@ -75,6 +79,18 @@ public record StoredTensor(
                             + parameter.getName()
                             + "; expected as many as it has");
         }
+        long each = ranges.isEmpty() ? 0 : elements / ranges.size();
+        boolean alike = ranges.stream().allMatch(range -> range.end() - range.begin() == each);
+        if (run < 0 || run > 0 && (!alike || each % run != 0)) {
+            throw new IllegalArgumentException(
+                    "the tensor "
+                            + name
+                            + " was to take "
+                            + run
+                            + " elements in turn from each of "
+                            + ranges
+                            + "; expected ranges of one length, which is a multiple of that");
+        }
     }
 
     /**
@@ -82,7 +98,7 @@ public record StoredTensor(
      * gradient.
      *
      * @param array the array
-     * @return the part, of this tensor's shape; a view where it is one range
+     * @return the part, of this tensor's shape; a view where it is one range taken as a whole
      */
     public NDArray part(NDArray array) {
         NDArray flat = array.reshape(-1);
@@ -94,7 +110,8 @@ public record StoredTensor(
                             : flat.get(new NDIndex("{}:{}", range.begin(), range.end())));
         }
         NDArray joined = parts.size() == 1 ? parts.get(0) : NDArrays.concat(parts);
-        return joined.reshape(shape);
+        return (run == 0 ? joined : joined.reshape(ranges.size(), -1, run).swapAxes(0, 1))
+                .reshape(shape);
     }
 
     /** Reads this tensor into its part of an array of the parameter's shape. */
@@ -106,13 +123,18 @@ public record StoredTensor(
                 source.readInto(name, part(array));
                 return;
             }
-            NDArray whole = source.read(name, array.getManager(), array.getDataType()).reshape(-1);
+            NDArray stored = source.read(name, array.getManager(), array.getDataType());
+            NDArray whole =
+                    (run == 0 ? stored : stored.reshape(-1, ranges.size(), run).swapAxes(0, 1))
+                            .reshape(-1);
             NDArray flat = array.reshape(-1);
             long from = 0;
             for (Range range : ranges) {
                 long to = from + range.end() - range.begin();
-                whole.get(new NDIndex("{}:{}", from, to))
-                        .copyTo(flat.get(new NDIndex("{}:{}", range.begin(), range.end())));
+                // Not copyTo, which gives a view memory of its own.
+                flat.set(
+                        new NDIndex("{}:{}", range.begin(), range.end()),
+                        whole.get(new NDIndex("{}:{}", from, to)));
                 from = to;
             }
         }

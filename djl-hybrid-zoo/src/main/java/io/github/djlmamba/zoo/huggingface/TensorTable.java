@@ -15,6 +15,7 @@ import ai.djl.util.Pair;
 import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.zoo.huggingface.StoredTensor.Range;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,6 +44,7 @@ final class TensorTable {
      * @param shape its shape in the checkpoint
      * @param parameter the parameter that holds it
      * @param ranges the parameter's elements that it consists of
+     * @param run how many elements come from one range before the next, or 0
      * @param copy whether the tensor may be missing, since its values are those of another row
      */
     record Row(
@@ -50,6 +52,7 @@ final class TensorTable {
             Shape shape,
             Parameter parameter,
             List<Range> ranges,
+            long run,
             boolean copy) {}
 
     /**
@@ -80,14 +83,20 @@ final class TensorTable {
         return new TensorTable(model, layer, newPrefix, rows);
     }
 
-    /** Returns the same table, for a block inside of this one and a longer prefix. */
+    /** Returns the same table, for a transformer block that layers of the stack share. */
+    TensorTable shared(int index, String newPrefix) {
+        Block shared = child(child(model, "stack", 0), "shared", index);
+        return new TensorTable(model, shared, newPrefix, rows);
+    }
+
+    /**
+     * Returns the same table, for a block inside of this one and a longer prefix. Of several
+     * children of one name, {@code name[n]} is the n-th, counted from 0.
+     */
     TensorTable in(String path, String morePrefix) {
-        Block inner = block;
-        for (String name : path.split("\\.")) {
-            inner = child(inner, name, 0);
-            if (inner == null) {
-                throw new IllegalArgumentException("there is no block " + path);
-            }
+        Block inner = descend(path.split("\\."));
+        if (inner == null) {
+            throw new IllegalArgumentException("there is no block " + path);
         }
         return new TensorTable(model, inner, prefix + morePrefix, rows);
     }
@@ -101,8 +110,29 @@ final class TensorTable {
             for (String other : otherNames) {
                 names.add(prefix + other);
             }
-            add(new Row(names, found.getShape(), found, all(found), false));
+            add(new Row(names, found.getShape(), found, all(found), 0, false));
         }
+        return this;
+    }
+
+    /** Adds a tensor that has the elements of a parameter in another shape. */
+    TensorTable addShaped(String parameter, String name, long... shape) {
+        Parameter found = parameter(parameter);
+        add(new Row(List.of(prefix + name), new Shape(shape), found, all(found), 0, false));
+        return this;
+    }
+
+    /** Adds a tensor in which the rows of a parameter's first half alternate with the others. */
+    TensorTable addAlternating(String parameter, String name) {
+        Parameter found = parameter(parameter);
+        if (found == null) {
+            return this;
+        }
+        Shape shape = found.getShape();
+        long half = shape.size() / 2;
+        List<Range> halves = List.of(new Range(0, half), new Range(half, 2 * half));
+        long row = shape.slice(1).size();
+        add(new Row(List.of(prefix + name), shape, found, halves, row, false));
         return this;
     }
 
@@ -111,7 +141,7 @@ final class TensorTable {
         Parameter found = parameter(parameter);
         Shape shape = found.getShape();
         Shape stored = new Shape(shape.get(0), 1, shape.get(1));
-        add(new Row(List.of(prefix + name), stored, found, all(found), false));
+        add(new Row(List.of(prefix + name), stored, found, all(found), 0, false));
         return this;
     }
 
@@ -135,25 +165,42 @@ final class TensorTable {
 
     /** Adds a tensor that is a range of a parameter's elements. */
     TensorTable addRange(Parameter parameter, String name, Shape shape, Range... ranges) {
-        add(new Row(List.of(prefix + name), shape, parameter, List.of(ranges), false));
+        add(new Row(List.of(prefix + name), shape, parameter, List.of(ranges), 0, false));
         return this;
     }
 
     /** Adds a tensor that may be there beside the one whose values it repeats. */
     TensorTable addCopy(String parameter, String name) {
         Parameter found = parameter(parameter);
-        add(new Row(List.of(prefix + name), found.getShape(), found, all(found), true));
+        add(new Row(List.of(prefix + name), found.getShape(), found, all(found), 0, true));
         return this;
     }
 
     /** Returns a parameter below this block, or null if there is none of that path. */
     Parameter parameter(String path) {
         String[] names = path.split("\\.");
-        Block owner = block;
-        for (int i = 0; i < names.length - 1 && owner != null; i++) {
-            owner = child(owner, names[i], 0);
-        }
+        Block owner = descend(Arrays.copyOf(names, names.length - 1));
         return owner == null ? null : owner.getDirectParameters().get(names[names.length - 1]);
+    }
+
+    private Block descend(String[] names) {
+        Block inner = block;
+        for (int i = 0; i < names.length && inner != null; i++) {
+            int bracket = names[i].indexOf('[');
+            inner =
+                    bracket < 0
+                            ? child(inner, names[i], 0)
+                            : child(
+                                    inner,
+                                    names[i].substring(0, bracket),
+                                    index(names[i], bracket));
+        }
+        return inner;
+    }
+
+    /** Reads the number in brackets at the end of a name. */
+    private static int index(String name, int bracket) {
+        return Integer.parseInt(name.substring(bracket + 1, name.length() - 1));
     }
 
     /** Returns the rows, after checking that they cover the model. */

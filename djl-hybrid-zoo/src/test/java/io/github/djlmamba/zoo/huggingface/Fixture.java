@@ -16,12 +16,23 @@ import java.net.URL;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** A small model of a family, and what the public library computed with it. */
 record Fixture(String family, Path folder) {
 
     static final String[] FAMILIES = {
-        "mamba", "mamba2",
+        "mamba",
+        "mamba2",
+        "falcon_mamba",
+        "jamba",
+        "bamba",
+        "falcon_h1",
+        "nemotron_h",
+        "granitemoehybrid",
+        "zamba",
+        "zamba2",
     };
 
     static Fixture of(String family) {
@@ -48,8 +59,37 @@ record Fixture(String family, Path folder) {
         return arrays;
     }
 
-    /** Returns the name of the gradient of a stored tensor. */
-    String gradientOf(String stored) {
-        return "grad." + stored;
+    /** The gradient of a stored tensor, and the name under which the fixture has it. */
+    record Gradient(String name, NDArray array) {}
+
+    /**
+     * Returns the gradient of a stored tensor. The fixture names gradients by the public library's
+     * parameters in memory, which differ from the stored tensors in three families.
+     */
+    Gradient gradientOf(String stored, Map<String, NDArray> expected) {
+        Matcher expert =
+                Pattern.compile(
+                                "(.*feed_forward\\.experts\\.)(\\d+)\\.(gate|up|down)_proj\\.weight")
+                        .matcher(stored);
+        if (expert.matches()) {
+            boolean down = expert.group(3).equals("down");
+            String name = "grad." + expert.group(1) + (down ? "down_proj" : "gate_up_proj");
+            NDArray matrix = expected.get(name).get(Integer.parseInt(expert.group(2)));
+            long half = matrix.getShape().get(0) / 2;
+            return switch (expert.group(3)) {
+                case "gate" -> new Gradient(name, matrix.get(":{}", half));
+                case "up" -> new Gradient(name, matrix.get("{}:", half));
+                default -> new Gradient(name, matrix);
+            };
+        }
+        String name =
+                "grad."
+                        + stored.replace("moe.input_linear.weight", "moe.experts.gate_up_proj")
+                                .replace("moe.output_linear.weight", "moe.experts.down_proj")
+                                .replace("router.layer.weight", "router.weight");
+        if (family.equals("nemotron_h")) {
+            name = name.replace("backbone.", "model.");
+        }
+        return new Gradient(name, expected.get(name));
     }
 }
