@@ -38,11 +38,6 @@ class GenerationTranslator<I, O> implements Translator<I, O>, TextGeneration.Hol
         this.textNeeded = textNeeded;
     }
 
-    /** What it knows of the model. */
-    TextGeneration generation() {
-        return generation;
-    }
-
     /** {@inheritDoc} */
     @Override
     public TextGeneration generation() {

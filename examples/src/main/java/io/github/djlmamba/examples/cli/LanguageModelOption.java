@@ -9,16 +9,12 @@
 package io.github.djlmamba.examples.cli;
 
 import ai.djl.MalformedModelException;
-import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ModelNotFoundException;
 import ai.djl.repository.zoo.ZooModel;
-import io.github.djlmamba.zoo.huggingface.LanguageModelBlockFactory;
+import io.github.djlmamba.zoo.huggingface.HuggingFaceModels;
 import io.github.djlmamba.zoo.text.GenerationRequest;
 import io.github.djlmamba.zoo.text.GenerationResult;
-import io.github.djlmamba.zoo.text.TextGenerationTranslatorFactory;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** The option that names a language model. */
@@ -35,18 +31,7 @@ final class LanguageModelOption {
     /** Loads the model. */
     ZooModel<GenerationRequest, GenerationResult> load()
             throws IOException, ModelNotFoundException, MalformedModelException {
-        Path folder = Path.of(model);
-        if (!Files.isDirectory(folder)) {
-            throw new IllegalArgumentException(
-                    "\"" + model + "\" is not the folder of a checkpoint");
-        }
-        return Criteria.builder()
-                .setTypes(GenerationRequest.class, GenerationResult.class)
-                .optModelPath(folder)
-                .optEngine("PyTorch")
-                .optOption("hasParameter", "false")
-                .optArgument("blockFactory", new LanguageModelBlockFactory())
-                .optTranslatorFactory(new TextGenerationTranslatorFactory())
+        return HuggingFaceModels.criteria(model, GenerationRequest.class, GenerationResult.class)
                 .build()
                 .loadModel();
     }
