@@ -13,6 +13,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.MalformedModelException;
 import ai.djl.engine.Engine;
@@ -28,7 +29,10 @@ import com.google.gson.JsonParser;
 import io.github.djlmamba.attention.RotaryOptions;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerSymbol;
+import io.github.djlmamba.language.Bfloat16Weights;
 import io.github.djlmamba.language.LanguageModel;
+import io.github.djlmamba.ops.OpsProviders;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ssm.Mamba2Options;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,6 +43,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What configurations of zamba and zamba2 may say beside what the fixtures do. */
 class SharedTransformerFamiliesTest {
@@ -152,6 +158,24 @@ class SharedTransformerFamiliesTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"zamba", "zamba2"})
+    void bfloat16ActivationsAndWeightsScoreAlike(String family) throws Exception {
+        assumeTrue(
+                OpsProviders.all().stream()
+                        .filter(provider -> provider.name().equals("native"))
+                        .anyMatch(provider -> provider.unavailableReason() == null),
+                "bfloat16 needs the native ops");
+        LanguageModel model = Fixture.of(family).load(manager).model();
+        NDArray ids = Fixture.of(family).expected(manager).get("input_ids");
+        float[] exact = scores(model, ids);
+        float[] activations = Precision.BFLOAT16.within(() -> scores(model, ids));
+        // Bfloat16 has 8 bits; the logits are of the order of 1.
+        assertArrayEquals(exact, activations, 0.05f);
+        Bfloat16Weights.store(model);
+        assertArrayEquals(exact, scores(model, ids), 0.02f);
+    }
+
     @Test
     void layersFollowAPeriodInOlderConfigurationsOfZamba() throws Exception {
         ModelConfig config =
@@ -260,9 +284,10 @@ class SharedTransformerFamiliesTest {
     }
 
     private float[] scores(LanguageModel model, NDArray ids) {
-        return model.forward(new ParameterStore(manager, false), new NDList(ids), false)
-                .singletonOrThrow()
-                .toFloatArray();
+        NDArray logits =
+                model.forward(new ParameterStore(manager, false), new NDList(ids), false)
+                        .singletonOrThrow();
+        return Precision.FLOAT32.cast(logits).toFloatArray();
     }
 
     private static HybridStackOptions stack(ModelConfig config) throws Exception {
