@@ -20,6 +20,18 @@ constexpr int kOutputs = 4;
 constexpr int kRows = 4;
 static_assert(kLinearOutputsPerBlock % kOutputs == 0, "a block is made of whole tiles");
 
+constexpr int kLineBytes = 64;
+
+/* How many rows of weights ahead the next ones are fetched. */
+constexpr int kAhead = 2 * kOutputs;
+
+/** Fetches what may lie past the end, where it does no harm; so the address is formed as an integer. */
+template <typename W>
+DJLMAMBA_INLINE void prefetch(const W* from, int64_t elements) {
+  const intptr_t address = reinterpret_cast<intptr_t>(from) + elements * static_cast<intptr_t>(sizeof(W));
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 3);
+}
+
 template <typename T, int kR, int kO>
 DJLMAMBA_INLINE void add_products(const Vec<T> (&x)[kR], const Vec<T> (&w)[kO], Vec<T> (&sums)[kR][kO]) {
   for (int r = 0; r < kR; ++r) {
@@ -31,6 +43,8 @@ DJLMAMBA_INLINE void add_products(const Vec<T> (&x)[kR], const Vec<T> (&w)[kO], 
 template <int kR, int kO, typename T, typename W>
 DJLMAMBA_INLINE void tile(const LinearRows<T, W>& f, int64_t row, int64_t output) {
   constexpr int kLanes = Simd<T>::kLanes;
+  /* Weights of a cache line, or of a vector where that is longer. */
+  constexpr int kLineLanes = kLanes > kLineBytes / int(sizeof(W)) ? kLanes : kLineBytes / int(sizeof(W));
   const int64_t inputs = f.sizes.inputs;
   const T* x = f.x + row * f.x_stride;
   const W* weight = f.weight + output * f.weight_stride;
@@ -38,6 +52,15 @@ DJLMAMBA_INLINE void tile(const LinearRows<T, W>& f, int64_t row, int64_t output
   Vec<T> xs[kR];
   Vec<T> ws[kO];
   int64_t i = 0;
+  for (; i + kLineLanes <= inputs; i += kLineLanes) {
+    // The processor's own prefetching starts anew with every row.
+    for (int o = 0; o < kO; ++o) prefetch(weight, (o + kAhead) * f.weight_stride + i);
+    for (int l = 0; l < kLineLanes; l += kLanes) {
+      for (int o = 0; o < kO; ++o) ws[o] = load_unaligned(weight + o * f.weight_stride + i + l);
+      for (int r = 0; r < kR; ++r) xs[r] = load_unaligned(x + r * f.x_stride + i + l);
+      add_products<T>(xs, ws, sums);
+    }
+  }
   for (; i + kLanes <= inputs; i += kLanes) {
     for (int o = 0; o < kO; ++o) ws[o] = load_unaligned(weight + o * f.weight_stride + i);
     for (int r = 0; r < kR; ++r) xs[r] = load_unaligned(x + r * f.x_stride + i);

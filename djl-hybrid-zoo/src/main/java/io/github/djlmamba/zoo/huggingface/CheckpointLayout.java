@@ -52,7 +52,7 @@ final class CheckpointLayout {
             if (name.isEmpty()) {
                 if (!row.copy()) {
                     problems.add(
-                            "missing: "
+                            "missing "
                                     + String.join(" or ", row.names())
                                     + " of shape "
                                     + row.shape());
@@ -63,21 +63,22 @@ final class CheckpointLayout {
             TensorEntry entry = entries.get(name);
             if (!entry.shape().equals(row.shape()) || !entry.type().isFloating()) {
                 problems.add(
-                        "wrong: "
+                        "wrong "
                                 + name
-                                + " is "
+                                + ", which is "
                                 + entry.type()
                                 + " of shape "
                                 + entry.shape()
-                                + "; expected a floating type and shape "
-                                + row.shape());
+                                + " where a floating type and shape "
+                                + row.shape()
+                                + " was expected");
             } else {
                 tensors.add(tensor(row, name, entry.type()));
             }
         }
         for (String name : new TreeSet<>(entries.keySet())) {
             if (!used.contains(name)) {
-                problems.add("unexpected: " + name + " of shape " + entries.get(name).shape());
+                problems.add("unexpected " + name + " of shape " + entries.get(name).shape());
             }
         }
         if (!problems.isEmpty()) {
@@ -85,8 +86,8 @@ final class CheckpointLayout {
                     source
                             + " does not hold the tensors that its "
                             + ModelConfig.FILE
-                            + " asks for:\n  "
-                            + String.join("\n  ", problems));
+                            + " asks for: "
+                            + String.join("; ", problems));
         }
         return tensors;
     }

@@ -85,8 +85,9 @@ final class CommonKeys {
             return options;
         }
         List<Double> limits = config.numbers("time_step_limit", 2);
-        if (!(limits.get(0) <= limits.get(1))) {
-            throw config.wrong("time_step_limit", "a minimum and a maximum that is not below it");
+        if (!(limits.get(0) <= limits.get(1)) || limits.get(0) == Double.POSITIVE_INFINITY) {
+            throw config.wrong(
+                    "time_step_limit", "a finite minimum and a maximum that is not below it");
         }
         return options.withDeltaLimits(limits.get(0), limits.get(1));
     }

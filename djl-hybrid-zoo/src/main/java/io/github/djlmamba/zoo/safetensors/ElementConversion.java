@@ -25,8 +25,11 @@ abstract class ElementConversion {
     /** Converts numbers from the first buffer's position to the second's; neither moves. */
     abstract void convert(ByteBuffer from, ByteBuffer to, int count);
 
-    /** Returns the conversion between two different types, if there is one. */
+    /** Returns the conversion between two types, if one is needed and there is one. */
     static Optional<ElementConversion> of(TensorType from, TensorType to) {
+        if (from == to) {
+            return Optional.empty();
+        }
         if (from == TensorType.BF16 && to == TensorType.F32) {
             return Optional.of(new WidenBfloat16());
         }
