@@ -31,11 +31,19 @@ public final class LanguageModelBlockFactory implements BlockFactory {
     @Override
     public Block newBlock(Model model, Path modelPath, Map<String, ?> arguments)
             throws IOException {
+        boolean loaded = false;
         try {
-            return HuggingFaceCheckpoint.load(modelPath, model.getNDManager()).model();
+            Block block = HuggingFaceCheckpoint.load(modelPath, model.getNDManager()).model();
+            loaded = true;
+            return block;
         } catch (MalformedModelException e) {
             // DJL's interface leaves no room for it.
             throw new IOException(e.getMessage(), e);
+        } finally {
+            if (!loaded) {
+                // DJL made it, but lets go of it without closing it.
+                model.close();
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ package io.github.djlmamba.zoo.safetensors;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.util.JsonUtils;
@@ -283,6 +284,26 @@ public final class SafetensorsWriter {
          */
         public Builder addTensor(String name, NDArray array) {
             return addTensor(name, array, TensorReader.storedType(array));
+        }
+
+        /**
+         * Adds arrays by their own names, as {@link #addTensor(String, NDArray)} does.
+         *
+         * @param arrays the arrays, which must stay open until they are written
+         * @return this builder
+         * @throws IllegalArgumentException if one has no name, or as there
+         */
+        public Builder addTensors(NDList arrays) {
+            for (NDArray array : arrays) {
+                if (array.getName() == null) {
+                    throw new IllegalArgumentException(
+                            "an array of shape "
+                                    + array.getShape()
+                                    + " has no name; give it one by setName");
+                }
+                addTensor(array.getName(), array);
+            }
+            return this;
         }
 
         /**

@@ -66,7 +66,7 @@ public interface TensorSource extends AutoCloseable {
             throw new IllegalArgumentException(
                     "DJL makes no bfloat16 arrays; read "
                             + name
-                            + " as float32 and convert it by Precision.cast");
+                            + " as float32 and convert it by Precision.BFLOAT16.cast");
         }
         TensorReader.checkType(entry, TensorType.of(type));
         NDArray array = manager.create(entry.shape(), type);

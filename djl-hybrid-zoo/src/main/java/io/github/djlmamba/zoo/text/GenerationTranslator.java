@@ -38,6 +38,11 @@ class GenerationTranslator<I, O> implements Translator<I, O> {
         this.textNeeded = textNeeded;
     }
 
+    /** What it knows of the model. */
+    TextGeneration generation() {
+        return generation;
+    }
+
     /** {@inheritDoc} */
     @Override
     public Batchifier getBatchifier() {

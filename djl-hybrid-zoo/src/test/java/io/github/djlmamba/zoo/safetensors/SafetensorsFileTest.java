@@ -163,7 +163,8 @@ class SafetensorsFileTest {
             assertMessage("holds no tensor \"z\"; it holds x", () -> file.read("z", manager));
             assertMessage(
                     "which is not read as I64", () -> file.read("x", manager, DataType.INT64));
-            assertMessage("Precision.cast", () -> file.read("x", manager, DataType.BFLOAT16));
+            assertMessage(
+                    "Precision.BFLOAT16.cast", () -> file.read("x", manager, DataType.BFLOAT16));
             NDArray other = manager.zeros(new Shape(3));
             assertMessage("has shape (2)", () -> file.readInto("x", other));
             assertEquals(before + 1, manager.getManagedArrays().size());

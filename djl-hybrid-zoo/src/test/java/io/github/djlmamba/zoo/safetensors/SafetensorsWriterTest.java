@@ -35,6 +35,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -205,6 +206,23 @@ class SafetensorsWriterTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(
+            named = "djlmamba.test.long",
+            matches = "true",
+            disabledReason = "needs a gigabyte of memory and of the disk")
+    void arraysOfSeveralPiecesAreWhole() throws Exception {
+        Path path = folder.resolve("large.safetensors");
+        int size = (1 << 28) + 5;
+        try (NDArray large = manager.arange(0, size, 1, DataType.INT32)) {
+            SafetensorsWriter.builder().addTensor("large", large).build().write(path);
+            try (SafetensorsFile file = SafetensorsFile.open(path);
+                    NDArray read = file.read("large", manager)) {
+                assertEquals(large, read);
+            }
+        }
+    }
+
+    @Test
     void writesShardsWithAnIndex() throws Exception {
         Path model = folder.resolve("sharded");
         SafetensorsWriter.Builder builder = SafetensorsWriter.builder().optMaxShardBytes(100);
@@ -295,6 +313,7 @@ class SafetensorsWriterTest {
         refused("half of a character", () -> builder.addTensor("\ud800", floats));
         refused("not written as I64", () -> builder.addTensor("b", floats, TensorType.I64));
         builder.addTensor("b", floats);
+        refused("has no name", () -> builder.addTensors(new NDList(manager.ones(new Shape(1)))));
         refused("bytes at most", () -> builder.optMaxShardBytes(0));
         refused(
                 "more elements",

@@ -84,7 +84,7 @@ public record HubReference(String owner, String name, String revision) {
                 || uri.getFragment() != null) {
             throw malformed(uri.toString());
         }
-        return parse(uri.getAuthority() + uri.getPath());
+        return parse(SCHEME + "://" + uri.getAuthority() + uri.getPath());
     }
 
     /**

@@ -225,7 +225,8 @@ public final class FakeHub implements AutoCloseable {
             return;
         }
         Matcher api = Pattern.compile("/api/models/([^/]+/[^/]+)/revision/(.+)").matcher(path);
-        Matcher file = Pattern.compile("/([^/]+/[^/]+)/resolve/([^/]+)/(.+)").matcher(path);
+        Matcher file =
+                Pattern.compile("/([^/]+/[^/]+)/resolve/(refs/pr/\\d+|[^/]+)/(.+)").matcher(path);
         if (api.matches()) {
             list(exchange, api.group(1), api.group(2));
         } else if (file.matches()) {
@@ -263,8 +264,9 @@ public final class FakeHub implements AutoCloseable {
         send(exchange, json.getBytes(StandardCharsets.UTF_8));
     }
 
-    private void resolve(HttpExchange exchange, String repository, String commit, String name)
+    private void resolve(HttpExchange exchange, String repository, String revision, String name)
             throws IOException {
+        String commit = revisions.getOrDefault(repository + "@" + revision, revision);
         if (renamedTo != null && (renamesAlways || !renamedTo.equals(repository))) {
             exchange.getResponseHeaders()
                     .set("Location", "/" + renamedTo + "/resolve/" + commit + "/" + name);
