@@ -51,7 +51,7 @@ public final class Bfloat16Weights {
 
     private static void collect(Block block, Set<Parameter> weights) {
         if (block instanceof Projection projection) {
-            weights.add(projection.getDirectParameters().get("weight"));
+            weights.add(projection.weight());
         } else if (block instanceof MixtureOfExpertsBlock experts) {
             weights.addAll(experts.matrices());
         } else if (block instanceof LanguageModel model) {
