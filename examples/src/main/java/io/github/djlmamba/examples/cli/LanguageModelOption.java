@@ -15,6 +15,7 @@ import io.github.djlmamba.zoo.huggingface.HuggingFaceModels;
 import io.github.djlmamba.zoo.text.GenerationRequest;
 import io.github.djlmamba.zoo.text.GenerationResult;
 import java.io.IOException;
+import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** The option that names a language model. */
@@ -27,6 +28,15 @@ final class LanguageModelOption {
                     "A model of the zoo, the folder of a Hugging Face checkpoint, or"
                             + " hf://OWNER/NAME.")
     private String model;
+
+    /** Returns what the model is called in reports: the last part of its address. */
+    String name() {
+        String address = model.replaceFirst("\\?.*", "");
+        if (address.startsWith("hf:")) {
+            return address.substring(address.lastIndexOf('/') + 1);
+        }
+        return Path.of(address).toAbsolutePath().normalize().getFileName().toString();
+    }
 
     /** Loads the model. */
     ZooModel<GenerationRequest, GenerationResult> load()
