@@ -49,7 +49,7 @@ public final class Bfloat16Weights {
 
     private static void collect(Block block, Set<Parameter> weights) {
         if (block instanceof Projection projection) {
-            weights.add(projection.getDirectParameters().get("weight"));
+            weights.add(projection.weight());
         } else if (block instanceof LanguageModel model) {
             weights.add(model.getDirectParameters().get("embedding"));
         }
