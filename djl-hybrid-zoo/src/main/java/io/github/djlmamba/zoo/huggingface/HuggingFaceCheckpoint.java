@@ -15,6 +15,7 @@ import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import io.github.djlmamba.language.Bfloat16Weights;
 import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.language.LanguageModelOptions;
 import io.github.djlmamba.ops.Precision;
@@ -28,6 +29,7 @@ import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apiguardian.api.API;
 
 /**
@@ -63,12 +65,32 @@ public final class HuggingFaceCheckpoint {
      */
     public static HuggingFaceCheckpoint load(Path folder, NDManager manager)
             throws IOException, MalformedModelException {
+        return load(folder, manager, Precision.FLOAT32);
+    }
+
+    /**
+     * Loads a model as {@link #load(Path, NDManager)} does, with its matrices in a precision of
+     * choice. Those that become bfloat16 do so one by one, so that the model is at no time in
+     * memory in float32.
+     *
+     * @param folder the folder
+     * @param manager the manager of the parameters
+     * @param weights the precision of the weights that {@link Bfloat16Weights} names
+     * @return the model with its layout
+     * @throws IOException if a file is missing or cannot be read
+     * @throws MalformedModelException as the other method does
+     * @throws IllegalStateException if bfloat16 is wanted and no provider of ops offers it
+     */
+    public static HuggingFaceCheckpoint load(Path folder, NDManager manager, Precision weights)
+            throws IOException, MalformedModelException {
         ModelConfig config = ModelConfig.read(folder);
         LanguageModel model = newModel(config);
         List<TensorTable.Row> rows = rows(config, model);
         try (SafetensorsFolder source = SafetensorsFolder.open(folder)) {
             List<StoredTensor> tensors = CheckpointLayout.stored(rows, source);
-            fill(source, tensors, manager);
+            Set<Parameter> narrow =
+                    weights == Precision.FLOAT32 ? Set.of() : Bfloat16Weights.of(model);
+            fill(source, tensors, manager, narrow);
             // Each parameter has its array: this only tells the blocks their input's shape.
             model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
             model.freezeParameters(true);
@@ -132,9 +154,15 @@ public final class HuggingFaceCheckpoint {
         return table.rows();
     }
 
-    private static void fill(TensorSource source, List<StoredTensor> tensors, NDManager manager)
+    private static void fill(
+            TensorSource source,
+            List<StoredTensor> tensors,
+            NDManager manager,
+            Set<Parameter> narrow)
             throws IOException, MalformedModelException {
         Map<Parameter, NDArray> arrays = new IdentityHashMap<>();
+        Map<Parameter, Integer> missing = new IdentityHashMap<>();
+        tensors.forEach(tensor -> missing.merge(tensor.parameter(), 1, Integer::sum));
         try {
             for (StoredTensor tensor : tensors) {
                 NDArray array =
@@ -146,6 +174,11 @@ public final class HuggingFaceCheckpoint {
                     checkCopy(source, tensor, array);
                 } else {
                     tensor.read(source, array);
+                }
+                boolean whole = missing.merge(tensor.parameter(), -1, Integer::sum) == 0;
+                if (whole && narrow.contains(tensor.parameter())) {
+                    arrays.put(tensor.parameter(), Precision.BFLOAT16.cast(array));
+                    array.close();
                 }
             }
         } catch (IOException | MalformedModelException | RuntimeException | Error e) {

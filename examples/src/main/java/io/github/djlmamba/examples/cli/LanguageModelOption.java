@@ -12,6 +12,7 @@ import ai.djl.MalformedModelException;
 import ai.djl.repository.zoo.ModelNotFoundException;
 import ai.djl.repository.zoo.ZooModel;
 import io.github.djlmamba.zoo.huggingface.HuggingFaceModels;
+import io.github.djlmamba.zoo.huggingface.LanguageModelBlockFactory;
 import io.github.djlmamba.zoo.text.GenerationRequest;
 import io.github.djlmamba.zoo.text.GenerationResult;
 import java.io.IOException;
@@ -28,10 +29,19 @@ final class LanguageModelOption {
                             + " hf://OWNER/NAME.")
     private String model;
 
+    @Option(
+            names = "--weights",
+            defaultValue = "float32",
+            description =
+                    "How the model's matrices are kept: float32, or bfloat16, which takes half the"
+                            + " memory and time. Default: ${DEFAULT-VALUE}.")
+    private String weights;
+
     /** Loads the model. */
     ZooModel<GenerationRequest, GenerationResult> load()
             throws IOException, ModelNotFoundException, MalformedModelException {
         return HuggingFaceModels.criteria(model, GenerationRequest.class, GenerationResult.class)
+                .optArgument(LanguageModelBlockFactory.WEIGHTS, weights)
                 .build()
                 .loadModel();
     }
