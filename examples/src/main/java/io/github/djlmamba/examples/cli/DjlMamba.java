@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
             IclCommand.class,
             GenerateCommand.class,
             ForwardCommand.class,
+            ProbeCommand.class,
             BenchCommand.class,
             ModelsCommand.class,
             DoctorCommand.class

@@ -16,6 +16,7 @@ import io.github.djlmamba.zoo.huggingface.LanguageModelBlockFactory;
 import io.github.djlmamba.zoo.text.GenerationRequest;
 import io.github.djlmamba.zoo.text.GenerationResult;
 import java.io.IOException;
+import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** The option that names a language model. */
@@ -36,6 +37,15 @@ final class LanguageModelOption {
                     "How the model's matrices are kept: float32, or bfloat16, which takes half the"
                             + " memory and time. Default: ${DEFAULT-VALUE}.")
     private String weights;
+
+    /** Returns what the model is called in reports: the last part of its address. */
+    String name() {
+        String address = model.replaceFirst("\\?.*", "");
+        if (address.startsWith("hf:")) {
+            return address.substring(address.lastIndexOf('/') + 1);
+        }
+        return Path.of(address).toAbsolutePath().normalize().getFileName().toString();
+    }
 
     /** Loads the model. */
     ZooModel<GenerationRequest, GenerationResult> load()
