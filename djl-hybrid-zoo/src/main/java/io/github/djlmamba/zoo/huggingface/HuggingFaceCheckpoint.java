@@ -22,13 +22,10 @@ import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AtomicFile;
 import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
 import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
-import io.github.djlmamba.zoo.safetensors.TensorSource;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.apiguardian.api.API;
 
@@ -90,7 +87,7 @@ public final class HuggingFaceCheckpoint {
             List<StoredTensor> tensors = CheckpointLayout.stored(rows, source);
             Set<Parameter> narrow =
                     weights == Precision.FLOAT32 ? Set.of() : Bfloat16Weights.of(model);
-            fill(source, tensors, manager, narrow);
+            new ParameterReader(source, manager, narrow).read(tensors);
             // Each parameter has its array: this only tells the blocks their input's shape.
             model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
             model.freezeParameters(true);
@@ -152,60 +149,6 @@ public final class HuggingFaceCheckpoint {
                     config.source() + " is of no possible model: " + e.getMessage(), e);
         }
         return table.rows();
-    }
-
-    private static void fill(
-            TensorSource source,
-            List<StoredTensor> tensors,
-            NDManager manager,
-            Set<Parameter> narrow)
-            throws IOException, MalformedModelException {
-        Map<Parameter, NDArray> arrays = new IdentityHashMap<>();
-        Map<Parameter, Integer> missing = new IdentityHashMap<>();
-        tensors.forEach(tensor -> missing.merge(tensor.parameter(), 1, Integer::sum));
-        try {
-            for (StoredTensor tensor : tensors) {
-                NDArray array =
-                        arrays.computeIfAbsent(
-                                tensor.parameter(),
-                                parameter ->
-                                        manager.create(parameter.getShape(), DataType.FLOAT32));
-                if (tensor.copy()) {
-                    checkCopy(source, tensor, array);
-                } else {
-                    tensor.read(source, array);
-                }
-                boolean whole = missing.merge(tensor.parameter(), -1, Integer::sum) == 0;
-                if (whole && narrow.contains(tensor.parameter())) {
-                    arrays.put(tensor.parameter(), Precision.BFLOAT16.cast(array));
-                    array.close();
-                }
-            }
-        } catch (IOException | MalformedModelException | RuntimeException | Error e) {
-            arrays.values().forEach(NDArray::close);
-            throw e;
-        }
-        for (Map.Entry<Parameter, NDArray> entry : arrays.entrySet()) {
-            entry.getValue().setName(entry.getKey().getName());
-            entry.getKey().setShape(null);
-            entry.getKey().setArray(entry.getValue());
-        }
-    }
-
-    private static void checkCopy(TensorSource source, StoredTensor tensor, NDArray array)
-            throws IOException, MalformedModelException {
-        try (NDArray copy = source.read(tensor.name(), array.getManager(), DataType.FLOAT32)) {
-            if (!copy.contentEquals(array)) {
-                throw new MalformedModelException(
-                        source
-                                + ": the tensor "
-                                + tensor.name()
-                                + " differs from the one that it is tied to by"
-                                + " \"tie_word_embeddings\"; set that to false in "
-                                + ModelConfig.FILE
-                                + " to use both");
-            }
-        }
     }
 
     /**
