@@ -14,8 +14,8 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.state.EmptyState;
+import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
-import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -28,9 +28,8 @@ import org.apiguardian.api.API;
  *   y = f(x W1^T + b1) W2^T + b2
  * </pre>
  *
- * <p>Shapes: x and y (B, L, M); W1 (F, M), b1 (F), W2 (M, F), b2 (M), F = sizeFactor M. It carries
- * nothing between tokens. Parameters are those of the children fc1 and fc2. Predictions are thread
- * safe.
+ * <p>Shapes: x and y (B, L, M); W1 (F, M), b1 (F), W2 (M, F), b2 (M). It carries nothing between
+ * tokens. Parameters are those of the children fc1 and fc2. Predictions are thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class MlpBlock extends SequenceMixer {
@@ -47,7 +46,7 @@ public final class MlpBlock extends SequenceMixer {
         MlpOptions options = builder.options;
         long size = builder.modelSize;
         activation = options.activation();
-        hidden = options.sizeFactor() * size;
+        hidden = options.hiddenSizeFor(size);
         first =
                 addChildBlock(
                         "fc1",
@@ -84,17 +83,15 @@ public final class MlpBlock extends SequenceMixer {
 
     /** {@inheritDoc} */
     @Override
-    protected MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
-        continued(EmptyState.class, before, x);
+    protected MixerOutput compute(MixerInput input) {
+        NDArray x = input.x();
+        ParameterStore parameterStore = input.parameterStore();
+        boolean training = input.training();
+        continued(EmptyState.class, input.before(), x);
         NDArray inner = first.project(parameterStore, x, training);
         NDArray active = activation.apply(inner);
         NDArray output = second.project(parameterStore, active, training);
-        return new MixerOutput(output, keepState ? EmptyState.INSTANCE : null);
+        return new MixerOutput(output, input.keepState() ? EmptyState.INSTANCE : null);
     }
 
     /** {@inheritDoc} */

@@ -9,6 +9,7 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import org.apiguardian.api.API;
@@ -145,6 +146,25 @@ public final class PackedSequences {
     }
 
     /**
+     * Packs sequences by the number of the sequence that each token belongs to, as many as there
+     * are numbers up to the largest.
+     *
+     * @param indices the numbers, of shape (B, L), int32 or int64; in each row they do not fall
+     * @return the packed sequences
+     * @throws IllegalArgumentException if the indices have another shape or type, fall, are
+     *     negative, or reach L
+     */
+    public static PackedSequences ofIndices(NDArray indices) {
+        Shape shape = indices.getShape();
+        if (shape.dimension() != 2 || shape.size() == 0 || !indices.getDataType().isInteger()) {
+            return ofIndices(indices, 1);
+        }
+        long last = indices.max().toType(DataType.INT64, false).getLong();
+        // An index that reaches L would only make empty sequences, perhaps more than memory holds.
+        return ofIndices(indices, (int) Math.max(1, Math.min(last + 1, shape.get(1))));
+    }
+
+    /**
      * Returns the number of rows.
      *
      * @return B
@@ -191,6 +211,39 @@ public final class PackedSequences {
      */
     public long end(int row, int sequence) {
         return offsets[row][sequence + 1];
+    }
+
+    /**
+     * Returns the length of the longest sequence.
+     *
+     * @return its number of tokens; 0 if all are empty
+     */
+    public long longest() {
+        long longest = 0;
+        for (long[] row : offsets) {
+            for (int s = 0; s < sequences; s++) {
+                longest = Math.max(longest, row[s + 1] - row[s]);
+            }
+        }
+        return longest;
+    }
+
+    /**
+     * Returns the position of each token in its sequence, counted from 0, one row after the other.
+     *
+     * @return a new array of B L positions
+     */
+    public long[] positions() {
+        long[] positions = new long[Math.toIntExact(batch() * length)];
+        for (int row = 0; row < offsets.length; row++) {
+            int from = Math.toIntExact(row * length);
+            for (int s = 0; s < sequences; s++) {
+                for (long t = offsets[row][s]; t < offsets[row][s + 1]; t++) {
+                    positions[from + (int) t] = t - offsets[row][s];
+                }
+            }
+        }
+        return positions;
     }
 
     /**

@@ -20,6 +20,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import io.github.djlmamba.ops.GradientMode;
+import io.github.djlmamba.ops.PackedSequences;
 import java.util.ArrayList;
 import java.util.List;
 import org.apiguardian.api.API;
@@ -30,9 +31,11 @@ import org.apiguardian.api.API;
  *
  * <p>One method, {@link #mix}, answers for the whole sequence, for a prefix that leaves a state and
  * for more tokens from a state, always with the same result; the block's ordinary {@code forward}
- * is the whole sequence. Every array made on the way is closed before the call returns: only the
- * output and the state remain, in the manager of the input. With {@code training = false} nothing
- * is recorded for a gradient, whatever the mode of the calling thread.
+ * is the whole sequence. It also takes sequences that lie side by side in the rows of one batch, by
+ * the number of the sequence that each token belongs to, (B, L), as a second input; each is then
+ * mixed by itself, as {@link PackedSequences} says. Every array made on the way is closed before
+ * the call returns: only the output and the state remain, in the manager of the input. With {@code
+ * training = false} nothing is recorded for a gradient, whatever the mode of the calling thread.
  *
  * <p>Predicting from several threads at once is safe as long as no parameter changes meanwhile.
  */
@@ -88,11 +91,26 @@ public abstract class SequenceMixer extends AbstractBlock {
             MixerState before,
             boolean keepState,
             boolean training) {
-        checkOpen("the input", x);
-        checkShape(x.getShape());
-        return training
-                ? scoped(parameterStore, x, before, keepState, true)
-                : GradientMode.off(() -> scoped(parameterStore, x, before, keepState, false));
+        return mix(new MixerInput(parameterStore, x, null, before, keepState, training));
+    }
+
+    /**
+     * Mixes a whole sequence, a prefix or a continuation, as {@link #mix(ParameterStore, NDArray,
+     * MixerState, boolean, boolean)} does.
+     *
+     * @param input what is given
+     * @return the output, and the state if it is wanted, in the manager of the input's x
+     * @throws IllegalArgumentException if the input does not fit this block
+     * @throws IllegalStateException if an array of the input is closed
+     */
+    public final MixerOutput mix(MixerInput input) {
+        checkOpen("the input", input.x());
+        Shape shape = input.x().getShape();
+        checkShape(shape);
+        if (input.sequences() != null) {
+            checkSequences(input.sequences(), shape);
+        }
+        return input.training() ? scoped(input) : GradientMode.off(() -> scoped(input));
     }
 
     /**
@@ -100,26 +118,13 @@ public abstract class SequenceMixer extends AbstractBlock {
      * arrays. All other arrays made here are closed by the caller; what a gradient needs of them is
      * held by its graph.
      *
-     * @param parameterStore where the parameters' values come from
-     * @param x the sequence, of shape (B, L, M)
-     * @param before the state before, or null
-     * @param keepState whether the state after x is wanted
-     * @param training whether a gradient may be wanted
+     * @param input what is given
      * @return the output and the state
      */
-    protected abstract MixerOutput compute(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training);
+    protected abstract MixerOutput compute(MixerInput input);
 
-    private MixerOutput scoped(
-            ParameterStore parameterStore,
-            NDArray x,
-            MixerState before,
-            boolean keepState,
-            boolean training) {
+    private MixerOutput scoped(MixerInput input) {
+        NDArray x = input.x();
         NDManager manager = x.getManager();
         MixerOutput result;
         NDList kept = new NDList();
@@ -127,11 +132,11 @@ public abstract class SequenceMixer extends AbstractBlock {
             scope.suppressNotUsedWarning();
             // A store may copy a parameter on first use, and keeps the copy beyond this scope.
             for (Parameter parameter : ownParameters()) {
-                NDArray value = parameterStore.getValue(parameter, x.getDevice(), training);
+                NDArray value = input.value(parameter);
                 NDScope.unregister(value);
                 checkType(x, parameter, value);
             }
-            result = compute(parameterStore, x, before, keepState, training);
+            result = compute(input);
             kept.add(result.output());
             if (result.state() != null) {
                 kept.addAll(result.state().arrays());
@@ -227,8 +232,15 @@ public abstract class SequenceMixer extends AbstractBlock {
             NDList inputs,
             boolean training,
             PairList<String, Object> params) {
-        return new NDList(
-                mix(parameterStore, inputs.singletonOrThrow(), null, false, training).output());
+        MixerInput input =
+                new MixerInput(
+                        parameterStore,
+                        inputs.head(),
+                        inputs.size() == 1 ? null : PackedSequences.ofIndices(inputs.get(1)),
+                        null,
+                        false,
+                        training);
+        return new NDList(mix(input).output());
     }
 
     /** {@inheritDoc} */
@@ -240,9 +252,13 @@ public abstract class SequenceMixer extends AbstractBlock {
     /** {@inheritDoc} */
     @Override
     protected final void prepare(Shape[] shapes) {
-        if (shapes.length != 1) {
+        if (shapes.length != 1 && shapes.length != 2) {
             throw new IllegalArgumentException(
-                    getClass().getSimpleName() + ": takes 1 input but got " + shapes.length);
+                    getClass().getSimpleName()
+                            + ": takes a sequence, and the indices of packed sequences if there are any,"
+                            + " but got "
+                            + shapes.length
+                            + " arrays");
         }
         checkShape(shapes[0]);
     }
@@ -258,10 +274,25 @@ public abstract class SequenceMixer extends AbstractBlock {
         }
     }
 
+    private void checkSequences(PackedSequences sequences, Shape shape) {
+        if (sequences.batch() != shape.get(0) || sequences.length() != shape.get(1)) {
+            throw new IllegalArgumentException(
+                    getClass().getSimpleName()
+                            + ": the packed sequences are of "
+                            + sequences.batch()
+                            + " rows of "
+                            + sequences.length()
+                            + " tokens but the input has shape "
+                            + shape
+                            + "; pack as many tokens as there are");
+        }
+    }
+
     private void checkType(NDArray x, Parameter parameter, NDArray value) {
         DataType type = x.getDataType();
-        // Reduced precision under automatic casting has no name in Java.
-        if (type != value.getDataType() && type != DataType.UNKNOWN) {
+        // bfloat16 has no name in DJL: that of activations, or of weights beside float32 ones.
+        boolean stored = type == DataType.FLOAT32 && value.getDataType() == DataType.UNKNOWN;
+        if (type != value.getDataType() && type != DataType.UNKNOWN && !stored) {
             throw new IllegalArgumentException(
                     getClass().getSimpleName()
                             + ": the input has type "

@@ -38,8 +38,8 @@ public abstract class StateSpaceDualContract {
     private static final List<Set<Option>> EVERY = DualCase.allOptions();
 
     /**
-     * That of the selective scan, which is within what the reference implementation allows, and some
-     * roundings of the largest entry: outputs near zero are sums of terms as large as that.
+     * That of the selective scan, which is within what the reference implementation allows, and
+     * some roundings of the largest entry: outputs near zero are sums of terms as large as that.
      */
     private static final Tolerance FLOAT = new Tolerance(6e-4, 2e-3, 1e-5);
 

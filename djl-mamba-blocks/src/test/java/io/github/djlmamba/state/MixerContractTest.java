@@ -28,6 +28,7 @@ import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.Pair;
 import io.github.djlmamba.hybrid.HybridStack;
+import io.github.djlmamba.ops.PackedSequences;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -41,6 +42,7 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -128,6 +130,105 @@ class MixerContractTest {
         assertClose(whole, inChunks(mixer, x, 0, 5, 0, 4, 0), 1e-5f);
     }
 
+    /** A batch of sequences of different lengths is continued as each would be by itself. */
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mixers")
+    void joinedStatesContinueAsEachByItself(String name, Supplier<SequenceMixer> builder) {
+        SequenceMixer mixer = initialized(builder);
+        // Rows, and how many of their tokens have been seen; two rows share a prefix call.
+        long[][] prefixes = {{1, 3}, {2, 5}, {1, 0}, {1, 8}, {1, 3}};
+        int rows = 6;
+        int more = 7;
+        List<NDArray> inputs = new ArrayList<>();
+        List<NDArray> expected = new ArrayList<>();
+        List<MixerState> states = new ArrayList<>();
+        for (long[] prefix : prefixes) {
+            NDArray x = input(new Shape(prefix[0], prefix[1] + more, M));
+            NDArray whole = whole(mixer, x);
+            for (int row = 0; row < prefix[0]; row++) {
+                inputs.add(x.get("{}:{}, {}:", row, row + 1, prefix[1]));
+                expected.add(whole.get("{}:{}, {}:", row, row + 1, prefix[1]));
+            }
+            NDArray seen = x.get(":, :{}", prefix[1]);
+            states.add(mixer.mix(parameters, seen, null, true, false).state());
+        }
+        NDArray x = NDArrays.concat(new NDList(inputs), 0);
+        NDArray whole = NDArrays.concat(new NDList(expected), 0);
+        MixerState joined = states.get(0).join(states.subList(1, states.size()));
+        states.forEach(MixerState::close);
+        MixerState rebuilt = joined.with(joined.arrays(), joined.positions());
+        assertClose(whole, mixer.mix(parameters, x, rebuilt, false, false).output(), 1e-5f);
+        assertClose(whole, continued(mixer, x, joined), 1e-5f);
+
+        for (int[] selected : new int[][] {{0, 2, 5}, {3, 1}, {4, 4, 0, 3}, {5}, {}}) {
+            NDList chosen = new NDList();
+            NDList outputs = new NDList();
+            for (int row : selected) {
+                chosen.add(x.get("{}:{}", row, row + 1));
+                outputs.add(whole.get("{}:{}", row, row + 1));
+            }
+            MixerState part = joined.select(selected);
+            NDArray rest =
+                    selected.length == 0
+                            ? input(new Shape(0, more, M))
+                            : NDArrays.concat(chosen, 0);
+            NDArray output = continued(mixer, rest, part);
+            assertEquals(selected.length, output.getShape().get(0));
+            if (selected.length > 0) {
+                assertClose(NDArrays.concat(outputs, 0), output, 1e-5f);
+            }
+        }
+        assertEquals(rows, x.getShape().get(0));
+    }
+
+    /** Sequences that leave and join a batch while it goes on. */
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mixers")
+    void sequencesMayLeaveAndJoin(String name, Supplier<SequenceMixer> builder) {
+        SequenceMixer mixer = initialized(builder);
+        NDArray x = input(new Shape(3, 9, M));
+        NDArray whole = whole(mixer, x);
+        MixerState first = mixer.mix(parameters, x.get("0:2, :6"), null, true, false).state();
+        MixerState second = mixer.mix(parameters, x.get("2:3, :2"), null, true, false).state();
+        MixerState both = second.join(List.of(first.select(1)));
+        NDArray next = x.get("2:3, 2:4").concat(x.get("1:2, 6:8"), 0);
+        MixerOutput output = mixer.mix(parameters, next, both, true, false);
+        assertClose(whole.get("2:3, 2:4").concat(whole.get("1:2, 6:8"), 0), output.output(), 1e-5f);
+        NDArray last = x.get("2:3, 4:9");
+        assertClose(whole.get("2:3, 4:9"), continued(mixer, last, output.state().select(0)), 1e-5f);
+    }
+
+    /** The outputs for more tokens, one by one. */
+    private NDArray continued(SequenceMixer mixer, NDArray x, MixerState state) {
+        NDList outputs = new NDList();
+        MixerState before = state;
+        for (long t = 0; t < x.getShape().get(1); t++) {
+            NDArray token = x.get(":, {}:{}", t, t + 1);
+            MixerOutput result = mixer.mix(parameters, token, before, true, false);
+            outputs.add(result.output());
+            before = result.state();
+        }
+        return NDArrays.concat(outputs, 1);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mixers")
+    void selectingAndJoiningLeaveNothingBehind(String name, Supplier<SequenceMixer> builder) {
+        SequenceMixer mixer = initialized(builder);
+        try (NDManager requests = NDManager.newBaseManager()) {
+            NDArray x = requests.ones(new Shape(2, 5, M));
+            NDArray y = requests.ones(new Shape(1, 3, M));
+            MixerState first = mixer.mix(parameters, x, null, true, false).state();
+            MixerState second = mixer.mix(parameters, y, null, true, false).state();
+            int arrays = first.arrays().size();
+            int held = requests.getManagedArrays().size();
+            MixerState joined = first.join(List.of(second));
+            assertEquals(held + arrays, requests.getManagedArrays().size());
+            joined.select(2);
+            assertEquals(held + 2 * arrays, requests.getManagedArrays().size());
+        }
+    }
+
     @ParameterizedTest(name = "{0}")
     @MethodSource("mixers")
     void trainingComputesTheSame(String name, Supplier<SequenceMixer> builder) {
@@ -174,6 +275,43 @@ class MixerContractTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("mixers")
+    void packedSequencesAreMixedEachByItself(String name, Supplier<SequenceMixer> builder) {
+        SequenceMixer mixer = initialized(builder);
+        NDArray x = input(SHAPE);
+        int[] indices = {0, 0, 0, 1, 1, 1, 1, 3, 3, 0, 1, 1, 1, 1, 1, 2, 2, 2};
+        NDArray packing = manager.create(indices, SHAPE.slice(0, 2));
+        for (boolean training : new boolean[] {false, true}) {
+            NDArray packed =
+                    mixer.forward(parameters, new NDList(x, packing), training).singletonOrThrow();
+            int[][] bounds = {{0, 0, 3}, {0, 3, 7}, {0, 7, 9}, {1, 0, 1}, {1, 1, 6}, {1, 6, 9}};
+            for (int[] of : bounds) {
+                NDIndex part = new NDIndex("{}:{}, {}:{}", of[0], of[0] + 1, of[1], of[2]);
+                assertClose(whole(mixer, x.get(part)), packed.get(part), 1e-5f);
+            }
+        }
+        NDArray none = input(new Shape(2, 0, M));
+        NDArray noPacking = manager.zeros(new Shape(2, 0), DataType.INT32);
+        assertEquals(
+                none.getShape(),
+                mixer.forward(parameters, new NDList(none, noPacking), false).head().getShape());
+    }
+
+    @Test
+    void packingThatDoesNotFitIsRefused() {
+        SequenceMixer mixer = initialized(MixerCases.all().get("Mamba"));
+        NDArray x = input(SHAPE);
+        NDArray packing = manager.zeros(new Shape(2, 4), DataType.INT32);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> mixer.forward(parameters, new NDList(x, packing), false));
+        PackedSequences packed = PackedSequences.ofLengths(9);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new MixerInput(parameters, x, packed, null, true, false));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mixers")
     void gradientsMatchCentralDifferences(String name, Supplier<SequenceMixer> builder) {
         SequenceMixer mixer = initialized(builder, DataType.FLOAT64);
         NDArray x = manager.randomNormal(0, 1, new Shape(2, 5, M), DataType.FLOAT64);
@@ -185,7 +323,9 @@ class MixerContractTest {
         List<Pair<String, NDArray>> leaves = new ArrayList<>();
         leaves.add(new Pair<>("the input", x));
         for (Pair<String, Parameter> entry : mixer.getParameters()) {
-            leaves.add(new Pair<>(entry.getKey(), entry.getValue().getArray()));
+            if (entry.getValue().requiresGradient()) {
+                leaves.add(new Pair<>(entry.getKey(), entry.getValue().getArray()));
+            }
         }
         NDList directions = new NDList();
         double[] slopes = new double[leaves.size()];
@@ -358,6 +498,11 @@ class MixerContractTest {
                     @Override
                     public NDList arrays() {
                         return new NDList();
+                    }
+
+                    @Override
+                    public MixerState with(NDList arrays, SequencePositions positions) {
+                        return this;
                     }
                 };
         message =
