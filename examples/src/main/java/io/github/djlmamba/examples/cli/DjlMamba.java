@@ -25,7 +25,9 @@ import picocli.CommandLine.Spec;
         description = "State space models and their hybrids for Java, on DJL.",
         subcommands = {
             IclCommand.class,
+            GenerateCommand.class,
             ForwardCommand.class,
+            ProbeCommand.class,
             BenchCommand.class,
             ModelsCommand.class,
             DoctorCommand.class
