@@ -1,0 +1,2 @@
+/** Models inside an application: a plain main, without a framework. */
+package io.github.djlmamba.examples.embedding;
