@@ -9,6 +9,7 @@
 package io.github.djlmamba.zoo.language;
 
 import ai.djl.Device;
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.util.JsonUtils;
 import io.github.djlmamba.ops.OpsProviders;
@@ -25,7 +26,7 @@ import org.apiguardian.api.API;
  * @param settings the settings, which hold the seed, and the text's hash and parts
  * @param ops what ran the ops
  * @param threads the threads that it computed on
- * @param machine the processor's architecture and the number of processors
+ * @param machine the architecture, the number of processors, and the device that it computed on
  * @param javaVersion the version of Java
  * @param seconds the time that training took
  * @param losses the losses by step, in nats per byte
@@ -80,17 +81,19 @@ public record ByteModelRecord(
             ByteModelTrainingSettings settings,
             int threads,
             TrainingHistory history) {
+        Device device = Engine.getEngine("PyTorch").defaultDevice();
         return new ByteModelRecord(
                 command,
                 commit,
                 textSource,
                 settings,
-                OpsProviders.forArrays(Device.cpu(), DataType.FLOAT32).description(),
+                OpsProviders.forArrays(device, DataType.FLOAT32).description(),
                 threads,
                 System.getProperty("os.arch")
                         + ", "
                         + Runtime.getRuntime().availableProcessors()
-                        + " processors",
+                        + " processors, "
+                        + device,
                 System.getProperty("java.version"),
                 history.seconds(),
                 history.curve(),

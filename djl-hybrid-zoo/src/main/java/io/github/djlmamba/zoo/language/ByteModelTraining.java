@@ -79,6 +79,7 @@ public final class ByteModelTraining {
                             folder.resolve(VALIDATION),
                             text,
                             settings.validationInterval(),
+                            settings.steps(),
                             BitsPerByte.forLength(settings.length())));
         }
         run = new TrainingRun(new Plan(settings, text), folder, all);

@@ -35,12 +35,14 @@ final class ValidationHistory extends TrainingListenerAdapter {
     private final Path file;
     private final ByteText text;
     private final long interval;
+    private final long last;
     private final BitsPerByte measure;
 
-    ValidationHistory(Path file, ByteText text, long interval, BitsPerByte measure) {
+    ValidationHistory(Path file, ByteText text, long interval, long last, BitsPerByte measure) {
         this.file = file;
         this.text = text;
         this.interval = interval;
+        this.last = last;
         this.measure = measure;
     }
 
@@ -82,7 +84,10 @@ final class ValidationHistory extends TrainingListenerAdapter {
     /** {@inheritDoc} */
     @Override
     public void onTrainingEnd(Trainer trainer) {
-        append(trainer, ((AdamTrainer) trainer).getSteps());
+        // A run that is broken off ends here too, and has nothing to show yet.
+        if (((AdamTrainer) trainer).getSteps() == last) {
+            append(trainer, last);
+        }
     }
 
     private void append(Trainer trainer, long steps) {
