@@ -60,6 +60,15 @@ Tensor run_op(const std::string& op, const std::vector<OptionalTensor>& inputs, 
   return djlmamba::linear(required(0), required(1), optional(2));
 }
 
+template <typename Load>
+Nanoseconds time_memory(int64_t bytes, int64_t repetitions) {
+  TORCH_CHECK_VALUE(bytes >= 1, "the number of bytes is ", bytes, "; expected at least 1");
+  Load load(bytes);
+  Nanoseconds times = time(repetitions, [] {}, [&] { load.run(parallel); });
+  load.check();
+  return times;
+}
+
 }  // namespace
 
 Nanoseconds time_exp2(int64_t rounds, int64_t repetitions) {
@@ -70,13 +79,9 @@ Nanoseconds time_exp2(int64_t rounds, int64_t repetitions) {
   return times;
 }
 
-Nanoseconds time_copy(int64_t bytes, int64_t repetitions) {
-  TORCH_CHECK_VALUE(bytes >= 1, "the number of bytes is ", bytes, "; expected at least 1");
-  CopyLoad load(bytes);
-  Nanoseconds times = time(repetitions, [] {}, [&] { load.run(parallel); });
-  load.check();
-  return times;
-}
+Nanoseconds time_copy(int64_t bytes, int64_t repetitions) { return time_memory<CopyLoad>(bytes, repetitions); }
+
+Nanoseconds time_read(int64_t bytes, int64_t repetitions) { return time_memory<ReadLoad>(bytes, repetitions); }
 
 Tensor product(const std::string& implementation, const Tensor& a, const Tensor& b) {
   at::NoGradGuard no_grad;

@@ -31,6 +31,9 @@ Nanoseconds time_exp2(int64_t rounds, int64_t repetitions);
 /** Times a copy of an array by all threads together. */
 Nanoseconds time_copy(int64_t bytes, int64_t repetitions);
 
+/** Times a sum over an array, which all threads read together. */
+Nanoseconds time_read(int64_t bytes, int64_t repetitions);
+
 /**
  * a (M, K) times the transpose of b (N, K) in float by one of libtorch's implementations: "aten" (what at::mm calls), "onednn" or "brgemm" (oneDNN's
  * micro-kernel over packed blocks). Undefined where this libtorch lacks it.

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -98,6 +99,63 @@ class CopyLoad {
  private:
   std::vector<char> from_;
   std::vector<char> to_;
+};
+
+/** A sum over an array, a part to each thread, which does nothing but read it, from several places at once. */
+class ReadLoad {
+ public:
+  explicit ReadLoad(int64_t bytes) : words_(static_cast<size_t>((bytes + kBlockBytes - 1) / kBlockBytes * kBlockWords)) {
+    for (size_t i = 0; i < words_.size(); ++i) words_[i] = i;
+  }
+
+  void run(const Parallel& parallel) {
+    const int64_t blocks = static_cast<int64_t>(words_.size()) / kBlockWords;
+    sum_ = 0;
+    parallel(blocks, [&](int64_t begin, int64_t end) {
+      Vector sums[kStreams][kVectors] = {};
+      for (int64_t block = begin; block < end; ++block) {
+        const Word* words = words_.data() + block * kBlockWords;
+        for (int64_t i = 0; i < kStreamWords; i += kVectors * kLanes) {
+          for (int64_t s = 0; s < kStreams; ++s) {
+            const Word* line = words + s * kStreamWords + i;
+            __builtin_prefetch(line + kBlockWords, 0, 3);
+            for (int64_t v = 0; v < kVectors; ++v) {
+              Vector read;
+              std::memcpy(&read, line + v * kLanes, sizeof read);
+              sums[s][v] += read;
+            }
+          }
+        }
+      }
+      Word sum = 0;
+      for (const auto& stream : sums) {
+        for (const Vector& of : stream) {
+          for (int64_t lane = 0; lane < kLanes; ++lane) sum += of[lane];
+        }
+      }
+      sum_ += sum;
+    });
+  }
+
+  /** Throws unless the last run has read everything. */
+  void check() const {
+    const Word count = words_.size();
+    if (sum_ != (count % 2 == 0 ? count / 2 * (count - 1) : (count - 1) / 2 * count)) throw std::runtime_error("the sum of what was read is wrong");
+  }
+
+ private:
+  using Word = uint64_t;
+  /* Vectors of a cache line. */
+  static constexpr int64_t kLanes = 2;
+  static constexpr int64_t kVectors = 4;
+  static constexpr int64_t kStreams = 2;
+  static constexpr int64_t kStreamWords = 512;
+  static constexpr int64_t kBlockWords = kStreams * kStreamWords;
+  static constexpr int64_t kBlockBytes = kBlockWords * sizeof(Word);
+  typedef Word Vector __attribute__((vector_size(kLanes * sizeof(Word))));
+
+  std::vector<Word> words_;
+  std::atomic<Word> sum_{0};
 };
 
 }  // namespace djlmamba::benchmark

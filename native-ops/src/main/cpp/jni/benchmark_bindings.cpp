@@ -46,6 +46,11 @@ JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBenchmarks_
   return guarded(env, [&] { return longs_of(env, benchmark::time_copy(bytes, repetitions)); });
 }
 
+JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBenchmarks_timeRead(
+    JNIEnv* env, jclass, jlong bytes, jint repetitions) {
+  return guarded(env, [&] { return longs_of(env, benchmark::time_read(bytes, repetitions)); });
+}
+
 JNIEXPORT jlong JNICALL Java_io_github_djlmamba_nativeops_NativeBenchmarks_multiply(
     JNIEnv* env, jclass, jstring implementation, jlong a, jlong b) {
   return guarded(env, [&] {

@@ -72,6 +72,13 @@ void ArgumentCheck::parameter(const char* name, const at::Tensor& tensor) {
   }
 }
 
+void ArgumentCheck::weight(const char* name, const at::Tensor& tensor) {
+  dense(name, tensor);
+  if (tensor.scalar_type() != at::kBFloat16 || parameter_type(type_) != at::kFloat) {
+    parameter(name, tensor);
+  }
+}
+
 void ArgumentCheck::parameter(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape) {
   parameter(name, tensor);
   this->shape(name, tensor, letters, shape);

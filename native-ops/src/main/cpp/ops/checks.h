@@ -43,6 +43,9 @@ class ArgumentCheck {
   void parameter(const char* name, const at::Tensor& tensor, const char* letters, at::IntArrayRef shape);
   void optional_parameter(const char* name, const std::optional<at::Tensor>& tensor, const char* letters, at::IntArrayRef shape);
 
+  /** A parameter that may be stored in BFloat16 where it would be float. */
+  void weight(const char* name, const at::Tensor& tensor);
+
   /** That the product of the sizes can be addressed. */
   void elements(const char* name, at::IntArrayRef sizes);
 

@@ -62,6 +62,8 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const Tensor& input = saved[0];
     const Tensor& weight = saved[1];
     const Tensor given = rows_of(gradients[0]);
+    // What sums are made in: a weight may be stored in BFloat16.
+    const at::ScalarType wide = input.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     // That of a BFloat16 output is BFloat16, and the sums that it goes into are float.
     const bool bfloat16 = given.scalar_type() == at::kBFloat16;
     // With a graph of the backward pass asked for, only differentiable calls will do.
@@ -69,7 +71,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     if (ctx->needs_input_grad(0)) {
       Tensor rows;
       if (twice) {
-        rows = at::mm(given.to(weight.scalar_type()), weight);
+        rows = at::mm(given.to(wide), weight.to(wide));
       } else {
         rows = bfloat16 ? bfloat16_product_of(Product::kInputGradient, given, weight.t())
                         : product_of(Product::kInputGradient, given, weight.t());
@@ -77,12 +79,13 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
       result[0] = rows.view(input.sizes()).to(input.scalar_type());
     }
     if (ctx->needs_input_grad(1)) {
-      const Tensor gradient = given.to(weight.scalar_type());
-      const Tensor rows = rows_of(input).to(weight.scalar_type());
-      result[1] = twice ? at::mm(gradient.t(), rows) : product_of(Product::kWeightGradient, gradient.t(), rows.t());
+      const Tensor gradient = given.to(wide);
+      const Tensor rows = rows_of(input).to(wide);
+      const Tensor product = twice ? at::mm(gradient.t(), rows) : product_of(Product::kWeightGradient, gradient.t(), rows.t());
+      result[1] = product.to(weight.scalar_type());
     }
     if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(2)) {
-      result[2] = given.sum(0, false, weight.scalar_type());
+      result[2] = given.sum(0, false, wide);
     }
     return result;
   }
@@ -103,7 +106,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const OptionalTensor& o
   const bool in_stretch = in_bfloat16();
   ArgumentCheck check("linear", in_stretch ? BFloat16Activations::kTaken : BFloat16Activations::kRefused);
   check.tensor("input", input);
-  check.parameter("weight", weight);
+  check.weight("weight", weight);
   if (weight.dim() != 2) {
     check.fail("weight", c10::str("has shape ", weight.sizes(), "; expected (O, I)"));
   }

@@ -9,6 +9,7 @@
 #include "ops/linear_products.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
@@ -20,6 +21,8 @@
 #include <mutex>
 #include <sstream>
 
+#include "kernels/cpu/linear_rows.h"
+#include "ops/checks.h"
 #include "ops/ops.h"
 
 namespace djlmamba {
@@ -64,7 +67,52 @@ Tensor by_bfloat16(Product, const Tensor& a, const Tensor& b, const OptionalTens
 }
 
 Tensor by_float(Product product, const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
-  return product_of(product, a.to(at::kFloat), b.to(at::kFloat), converted(bias, at::kFloat)).to(at::kBFloat16);
+  return product_of(product, a.to(at::kFloat), b, converted(bias, at::kFloat)).to(at::kBFloat16);
+}
+
+/** Rows that are worth no product that packs the weights first: those of a decode step. */
+constexpr int64_t kFewRows = 8;
+
+template <typename T, typename W>
+Tensor few_rows_of(const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
+  const Tensor output = at::empty({a.size(0), b.size(0)}, a.options());
+  const cpu::LinearRows<T, W> args = {{a.size(0), a.size(1), b.size(0)},
+                                      data_or_null<T>(a), a.stride(0),
+                                      data_or_null<W>(b), b.stride(0),
+                                      bias.has_value() ? data_or_null<T>(*bias) : nullptr,
+                                      mutable_data_or_null<T>(output), output.stride(0)};
+  const auto& kernels = cpu::linear_rows_kernels<T, W>();
+  const cpu::LinearRowsPlan plan = kernels.plan(args.sizes);
+  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.forward(args, begin, end); });
+  return output;
+}
+
+Tensor few_rows_product(const Tensor& a, const Tensor& b, const OptionalTensor& optional_bias) {
+  const Tensor rows = last_axis_contiguous(a);
+  const OptionalTensor bias = optional_bias.has_value() ? OptionalTensor(optional_bias->contiguous()) : std::nullopt;
+  if (b.scalar_type() == at::kBFloat16) {
+    return few_rows_of<float, cpu::BFloat16>(rows, b, bias);
+  }
+  return a.scalar_type() == at::kDouble ? few_rows_of<double, double>(rows, b, bias) : few_rows_of<float, float>(rows, b, bias);
+}
+
+/** A float times a weight of BFloat16, which is widened a few rows at a time, so that what is widened stays in the cache. */
+Tensor widened_product(Product product, const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
+  constexpr int64_t kWidenedElements = int64_t{1} << 19;
+  const int64_t columns = b.size(0);
+  const int64_t step = std::max<int64_t>(64, kWidenedElements / std::max<int64_t>(1, b.size(1)));
+  if (columns <= step) {
+    return product_of(product, a, b.to(at::kFloat), bias);
+  }
+  const Tensor output = at::empty({a.size(0), columns}, a.options());
+  for (int64_t first = 0; first < columns; first += step) {
+    const int64_t count = std::min(step, columns - first);
+    output.narrow(1, first, count)
+        .copy_(product_of(
+            product, a, b.narrow(0, first, count).to(at::kFloat),
+            bias.has_value() ? OptionalTensor(bias->narrow(0, first, count)) : std::nullopt));
+  }
+  return output;
 }
 
 /** The product as the layer of a small model makes it, a multiplied by the transpose of b. */
@@ -280,7 +328,12 @@ Choices& choices() {
 
 Tensor product_of(Product product, const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
   const bool empty = a.numel() == 0 || b.numel() == 0;
-  // A single row is bound by reading b, where both are alike.
+  if (!empty && product == Product::kOutput && a.size(0) <= kFewRows && b.stride(1) == 1) {
+    return few_rows_product(a, b, bias);
+  }
+  if (b.scalar_type() == at::kBFloat16) {
+    return widened_product(product, a, b, bias);
+  }
   if (!empty && a.scalar_type() == at::kFloat && a.size(0) > 1 && choices().of_float().second(product)) {
     // oneDNN takes b as it is or transposed, and bias without gaps.
     const bool plain = b.is_contiguous() || b.t().is_contiguous();
@@ -294,8 +347,8 @@ bool multiplies_in_bfloat16(Product product) {
 }
 
 Tensor bfloat16_product_of(Product product, const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
-  // A single row is bound by reading b, and a copy of b in BFloat16 would be read and written besides.
-  const bool narrow = a.size(0) > 1 && multiplies_in_bfloat16(product);
+  // Few rows are bound by reading b, and a copy of b in BFloat16 would be read and written besides.
+  const bool narrow = a.size(0) > kFewRows && multiplies_in_bfloat16(product);
   return narrow ? by_bfloat16(product, a, b, bias) : by_float(product, a, b, bias);
 }
 

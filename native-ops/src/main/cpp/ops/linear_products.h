@@ -23,7 +23,10 @@ namespace djlmamba {
 /** The products of a layer: its output x W^T, and the gradients g W of x and g^T x of W. They differ in what is transposed in memory. */
 enum class Product { kOutput, kInputGradient, kWeightGradient };
 
-/** a (M, K) times the transpose of b (N, K), both float or double and of any strides. Not differentiable. */
+/**
+ * a (M, K) times the transpose of b (N, K), both float or double and of any strides; beside a float a, b may be of BFloat16. Not differentiable.
+ * The output of few rows, as a decode step has them, is summed by a kernel of ours, row by row alike.
+ */
 at::Tensor product_of(Product product, const at::Tensor& a, const at::Tensor& b, const std::optional<at::Tensor>& bias = std::nullopt);
 
 /** The same in BFloat16, from operands of float or BFloat16. The sums are float either way. Not for the gradient of the weight, which is float. */

@@ -9,18 +9,12 @@
 package io.github.djlmamba.attention;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalAttention;
-import io.github.djlmamba.ops.PackedSequences;
-import io.github.djlmamba.ops.RotaryEmbedding;
-import io.github.djlmamba.ops.SequenceAppend;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.SequenceMixer;
@@ -48,12 +42,7 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
 
     private static final byte VERSION = 1;
 
-    private final long heads;
-    private final long keyValueHeads;
-    private final long headSize;
-    private final double scale;
-    private final long window;
-    private final RotaryOptions rotary;
+    private final AttentionHeads heads;
     private final Projection inProjection;
     private final Projection outProjection;
 
@@ -61,29 +50,13 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         super(VERSION, builder.modelSize);
         AttentionOptions options = builder.options;
         long size = builder.modelSize;
-        heads = options.heads();
-        keyValueHeads = options.keyValueHeads() == 0 ? heads : options.keyValueHeads();
-        if (options.headSize() == 0 && size % heads != 0) {
-            throw new IllegalArgumentException(
-                    "attention: "
-                            + heads
-                            + " heads do not divide the model size "
-                            + size
-                            + "; choose a number of heads that does, or set the head size");
-        }
-        headSize = options.headSize() == 0 ? size / heads : options.headSize();
-        scale = options.scale() == 0 ? 1 / Math.sqrt(headSize) : options.scale();
-        window = options.window();
-        rotary = options.rotary();
-        if (rotary != null) {
-            rotary.rotated(headSize);
-        }
+        heads = new AttentionHeads(options, size);
         inProjection =
                 addChildBlock(
                         "qkv_proj",
                         Projection.builder()
                                 .setInputs(size)
-                                .setOutputs((heads + 2 * keyValueHeads) * headSize)
+                                .setOutputs(heads.projectedSize())
                                 .optBias(options.bias())
                                 .optInitializer(
                                         Projection.weights(options.initialDeviation(), size, 1))
@@ -92,13 +65,13 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
                 addChildBlock(
                         "out_proj",
                         Projection.builder()
-                                .setInputs(heads * headSize)
+                                .setInputs(heads.mixedSize())
                                 .setOutputs(size)
                                 .optBias(options.bias())
                                 .optInitializer(
                                         Projection.weights(
                                                 options.initialDeviation(),
-                                                heads * headSize,
+                                                heads.mixedSize(),
                                                 builder.outputScale))
                                 .build());
     }
@@ -119,131 +92,17 @@ public final class CausalSelfAttentionBlock extends SequenceMixer {
         ParameterStore parameterStore = input.parameterStore();
         boolean training = input.training();
         AttentionState past = continued(AttentionState.class, input.before(), x);
-        long batch = x.getShape().get(0);
-        long length = x.getShape().get(1);
-        long position = past == null ? 0 : checkedPosition(past, batch);
         NDArray projected = inProjection.project(parameterStore, x, training);
-        if (input.sequences() != null && x.getShape().size() > 0) {
-            NDArray mixed = eachByItself(projected, input.sequences());
-            return new MixerOutput(outProjection.project(parameterStore, mixed, training), null);
-        }
-        NDList parts = queriesKeysValues(projected, position);
-        NDArray keys = parts.get(1);
-        NDArray values = parts.get(2);
-        if (past != null) {
-            keys = SequenceAppend.of(past.keys(), keys).run();
-            values = SequenceAppend.of(past.values(), values).run();
-        }
-        NDArray mixed = attended(parts.get(0), keys, values);
-        NDArray output = outProjection.project(parameterStore, mixed, training);
-        if (!input.keepState()) {
-            return new MixerOutput(output, null);
-        }
-        boolean shared = past == null;
+        MixerOutput mixed = heads.mix(projected, input, past);
         return new MixerOutput(
-                output,
-                new AttentionState(kept(keys, shared), kept(values, shared), position + length));
-    }
-
-    /** Attends from each sequence to itself alone, its positions counted from 0. */
-    private NDArray eachByItself(NDArray projected, PackedSequences sequences) {
-        NDList rows = new NDList();
-        for (int row = 0; row < sequences.batch(); row++) {
-            NDList mixed = new NDList();
-            for (int s = 0; s < sequences.sequences(); s++) {
-                long begin = sequences.begin(row, s);
-                long end = sequences.end(row, s);
-                if (end > begin) {
-                    NDIndex one = new NDIndex("{}:{}, {}:{}", row, row + 1, begin, end);
-                    NDList parts = queriesKeysValues(projected.get(one), 0);
-                    mixed.add(attended(parts.get(0), parts.get(1), parts.get(2)));
-                }
-            }
-            rows.add(joined(mixed, 1));
-        }
-        return joined(rows, 0);
-    }
-
-    private static NDArray joined(NDList arrays, int axis) {
-        return arrays.size() == 1 ? arrays.head() : NDArrays.concat(arrays, axis);
-    }
-
-    private NDArray attended(NDArray queries, NDArray keys, NDArray values) {
-        Shape shape = queries.getShape();
-        return CausalAttention.of(queries, keys, values)
-                .withScale(scale)
-                .withWindow(window)
-                .run()
-                .reshape(shape.get(0), shape.get(1), heads * headSize);
-    }
-
-    /** Splits what is projected into heads, (B, L, H or K, P), and turns queries and keys. */
-    private NDList queriesKeysValues(NDArray projected, long position) {
-        Shape shape = projected.getShape();
-        NDArray all =
-                projected.reshape(shape.get(0), shape.get(1), heads + 2 * keyValueHeads, headSize);
-        if (rotary == null) {
-            return all.split(new long[] {heads, heads + keyValueHeads}, 2);
-        }
-        NDList parts = all.split(new long[] {heads + keyValueHeads}, 2);
-        NDArray turned =
-                RotaryEmbedding.of(parts.get(0))
-                        .withRotated(rotary.rotated(headSize))
-                        .withBase(rotary.base())
-                        .withInterleaved(rotary.interleaved())
-                        .withPosition(position)
-                        .run();
-        NDList result = turned.split(new long[] {heads}, 2);
-        result.add(parts.get(1));
-        return result;
-    }
-
-    /** What later queries may read, of keys or values that share memory with others or do not. */
-    private NDArray kept(NDArray array, boolean shared) {
-        long total = array.getShape().get(1);
-        long read = window == 0 ? total : Math.min(total, window - 1);
-        NDArray last = read == total ? array : array.get(":, {}:", total - read);
-        // Copies, since views would keep the queries in memory for as long as the state lives;
-        // by a sum, since duplicate() cuts the gradient.
-        return shared ? last.add(0) : last;
-    }
-
-    /** Gives the number of tokens before, after checking that the state is of such a block. */
-    private long checkedPosition(AttentionState past, long batch) {
-        Shape shape = past.keys().getShape();
-        long length = shape.dimension() == 4 ? shape.get(1) : -1;
-        Shape expected = new Shape(batch, length, keyValueHeads, headSize);
-        if (!shape.equals(expected) || !past.values().getShape().equals(expected)) {
-            throw new IllegalArgumentException(
-                    "attention: the state has keys "
-                            + shape
-                            + " and values "
-                            + past.values().getShape()
-                            + "; expected (B, T, K, P) = "
-                            + new Shape(batch, -1, keyValueHeads, headSize)
-                            + " for both; give the state that this block left");
-        }
-        long least = window == 0 ? past.position() : Math.min(past.position(), window - 1);
-        if (length < least || length > past.position()) {
-            throw new IllegalArgumentException(
-                    "attention: the state holds "
-                            + length
-                            + " of "
-                            + past.position()
-                            + " tokens"
-                            + (window == 0 ? "" : ", for a window of " + window)
-                            + "; expected "
-                            + least
-                            + " or more; give the state that this block left");
-        }
-        return past.position();
+                outProjection.project(parameterStore, mixed.output(), training), mixed.state());
     }
 
     /** {@inheritDoc} */
     @Override
     protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... shapes) {
         inProjection.initialize(manager, dataType, shapes[0]);
-        outProjection.initialize(manager, dataType, shapes[0].slice(0, 2).add(heads * headSize));
+        outProjection.initialize(manager, dataType, shapes[0].slice(0, 2).add(heads.mixedSize()));
     }
 
     /** Builds a {@link CausalSelfAttentionBlock}. */

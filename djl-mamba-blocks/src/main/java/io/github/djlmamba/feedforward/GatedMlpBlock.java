@@ -14,7 +14,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
-import io.github.djlmamba.ops.GatedProduct;
+import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.EmptyState;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -23,11 +23,12 @@ import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
- * The position-wise feed-forward layer with a SiLU gate, SwiGLU (Shazeer, 2020, section 2):
+ * The position-wise feed-forward layer with a gate (Shazeer, 2020, section 2), which is SwiGLU for
+ * the function SiLU and GEGLU for GELU:
  *
  * <pre>
  *   [gate; up] = gate_up_proj(x)
- *   y          = down_proj(silu(gate) up)
+ *   y          = o down_proj(act(g gate) up)     (g and o fixed factors, usually 1)
  * </pre>
  *
  * <p>Shapes: x and y (B, L, M); gate and up (B, L, F); gate_up_proj.weight (2 F, M), the gate's
@@ -38,9 +39,11 @@ import org.apiguardian.api.API;
 public final class GatedMlpBlock extends SequenceMixer {
 
     private static final byte VERSION = 1;
-    private static final long HIDDEN_MULTIPLE = 8;
 
     private final long hidden;
+    private final MlpActivation activation;
+    private final double gateMultiplier;
+    private final double outputMultiplier;
     private final Projection inProjection;
     private final Projection outProjection;
 
@@ -48,7 +51,10 @@ public final class GatedMlpBlock extends SequenceMixer {
         super(VERSION, builder.modelSize);
         GatedMlpOptions options = builder.options;
         long size = builder.modelSize;
-        hidden = options.hiddenSize() == 0 ? usualHiddenSize(size) : options.hiddenSize();
+        hidden = options.hiddenSizeFor(size);
+        activation = options.activation();
+        gateMultiplier = options.gateMultiplier();
+        outputMultiplier = options.outputMultiplier();
         double deviation = options.initialDeviation();
         inProjection =
                 addChildBlock(
@@ -69,11 +75,6 @@ public final class GatedMlpBlock extends SequenceMixer {
                                 .optInitializer(
                                         Projection.weights(deviation, hidden, builder.outputScale))
                                 .build());
-    }
-
-    private static long usualHiddenSize(long modelSize) {
-        long least = (8 * modelSize + 2) / 3;
-        return (least + HIDDEN_MULTIPLE - 1) / HIDDEN_MULTIPLE * HIDDEN_MULTIPLE;
     }
 
     /**
@@ -103,9 +104,15 @@ public final class GatedMlpBlock extends SequenceMixer {
         continued(EmptyState.class, input.before(), x);
         NDList halves =
                 inProjection.project(parameterStore, x, training).split(new long[] {hidden}, 2);
-        NDArray product = GatedProduct.of(halves.get(0), halves.get(1)).run();
+        NDArray gate = scaled(halves.get(0), gateMultiplier);
+        NDArray product = activation.gated(gate, halves.get(1));
         NDArray output = outProjection.project(parameterStore, product, training);
+        output = scaled(output, outputMultiplier);
         return new MixerOutput(output, input.keepState() ? EmptyState.INSTANCE : null);
+    }
+
+    private static NDArray scaled(NDArray x, double factor) {
+        return factor == 1 ? x : x.mul(Scalars.like(x, factor));
     }
 
     /** {@inheritDoc} */

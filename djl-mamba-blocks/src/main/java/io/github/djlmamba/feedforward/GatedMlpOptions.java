@@ -17,21 +17,33 @@ import org.apiguardian.api.API;
  *
  * @param hiddenSize the hidden size F; 0 for 8/3 of the model size, rounded up to a multiple of 8,
  *     by which the block has as many weights as an MLP of four times the size
+ * @param activation the function of the gate; SiLU for SwiGLU, GELU for GEGLU
  * @param bias whether the projections have a bias
+ * @param gateMultiplier the factor on the gate before its function, usually 1
+ * @param outputMultiplier the factor on the output, usually 1
  * @param initialDeviation the standard deviation of normal initial weights; 0 for uniform ones in
  *     +-1/sqrt(inputs)
  */
 @API(status = API.Status.EXPERIMENTAL)
-public record GatedMlpOptions(long hiddenSize, boolean bias, double initialDeviation)
+public record GatedMlpOptions(
+        long hiddenSize,
+        MlpActivation activation,
+        boolean bias,
+        double gateMultiplier,
+        double outputMultiplier,
+        double initialDeviation)
         implements MixerOptions {
 
-    /** The usual hidden size, no bias, uniform initial weights. */
-    public static final GatedMlpOptions DEFAULTS = new GatedMlpOptions(0, false, 0);
+    /** The usual hidden size, SiLU, no bias, uniform initial weights. */
+    public static final GatedMlpOptions DEFAULTS =
+            new GatedMlpOptions(0, MlpActivation.SILU, false, 1, 1, 0);
+
+    private static final long HIDDEN_MULTIPLE = 8;
 
     /**
      * Checks the settings.
      *
-     * @throws IllegalArgumentException if one is out of range
+     * @throws IllegalArgumentException if one is missing or out of range
      */
     public GatedMlpOptions {
         if (hiddenSize < 0) {
@@ -39,6 +51,18 @@ public record GatedMlpOptions(long hiddenSize, boolean bias, double initialDevia
                     "gated MLP: the hidden size is "
                             + hiddenSize
                             + "; expected 1 or more, or 0 for 8/3 of the model size");
+        }
+        if (activation == null) {
+            throw new IllegalArgumentException(
+                    "gated MLP: the activation is null; choose one of MlpActivation");
+        }
+        if (!Double.isFinite(gateMultiplier) || !Double.isFinite(outputMultiplier)) {
+            throw new IllegalArgumentException(
+                    "gated MLP: the multipliers of gate and output are "
+                            + gateMultiplier
+                            + " and "
+                            + outputMultiplier
+                            + "; expected finite numbers, such as 1 for none");
         }
         if (!(initialDeviation >= 0) || Double.isInfinite(initialDeviation)) {
             throw new IllegalArgumentException(
@@ -49,13 +73,44 @@ public record GatedMlpOptions(long hiddenSize, boolean bias, double initialDevia
     }
 
     /**
+     * Returns the hidden size for a model size.
+     *
+     * @param modelSize M
+     * @return F
+     */
+    public long hiddenSizeFor(long modelSize) {
+        if (hiddenSize > 0) {
+            return hiddenSize;
+        }
+        long least = (8 * modelSize + 2) / 3;
+        return (least + HIDDEN_MULTIPLE - 1) / HIDDEN_MULTIPLE * HIDDEN_MULTIPLE;
+    }
+
+    /**
      * Returns these settings with another hidden size.
      *
      * @param size F, or 0 for 8/3 of the model size
      * @return the settings
      */
     public GatedMlpOptions withHiddenSize(long size) {
-        return new GatedMlpOptions(size, bias, initialDeviation);
+        return new GatedMlpOptions(
+                size, activation, bias, gateMultiplier, outputMultiplier, initialDeviation);
+    }
+
+    /**
+     * Returns these settings with another function of the gate.
+     *
+     * @param newActivation the function
+     * @return the settings
+     */
+    public GatedMlpOptions withActivation(MlpActivation newActivation) {
+        return new GatedMlpOptions(
+                hiddenSize,
+                newActivation,
+                bias,
+                gateMultiplier,
+                outputMultiplier,
+                initialDeviation);
     }
 
     /**
@@ -65,7 +120,13 @@ public record GatedMlpOptions(long hiddenSize, boolean bias, double initialDevia
      * @return the settings
      */
     public GatedMlpOptions withBias(boolean newBias) {
-        return new GatedMlpOptions(hiddenSize, newBias, initialDeviation);
+        return new GatedMlpOptions(
+                hiddenSize,
+                activation,
+                newBias,
+                gateMultiplier,
+                outputMultiplier,
+                initialDeviation);
     }
 
     /**
@@ -75,7 +136,19 @@ public record GatedMlpOptions(long hiddenSize, boolean bias, double initialDevia
      * @return the settings
      */
     public GatedMlpOptions withInitialDeviation(double deviation) {
-        return new GatedMlpOptions(hiddenSize, bias, deviation);
+        return new GatedMlpOptions(
+                hiddenSize, activation, bias, gateMultiplier, outputMultiplier, deviation);
+    }
+
+    /**
+     * Returns these settings with other factors.
+     *
+     * @param gate the factor on the gate before its function
+     * @param output the factor on the output
+     * @return the settings
+     */
+    public GatedMlpOptions withMultipliers(double gate, double output) {
+        return new GatedMlpOptions(hiddenSize, activation, bias, gate, output, initialDeviation);
     }
 
     /** {@inheritDoc} */

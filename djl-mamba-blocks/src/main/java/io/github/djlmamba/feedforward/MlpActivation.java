@@ -10,10 +10,14 @@ package io.github.djlmamba.feedforward;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Activation;
+import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.ops.Scalars;
 import org.apiguardian.api.API;
 
-/** The function between the two projections of an {@link MlpBlock}. Thread safe. */
+/**
+ * The function between the two projections of an {@link MlpBlock}, or of the gate of a {@link
+ * GatedMlpBlock}. Thread safe.
+ */
 @API(status = API.Status.EXPERIMENTAL)
 public enum MlpActivation {
 
@@ -51,8 +55,23 @@ public enum MlpActivation {
         }
     },
 
+    /** max(x, 0) squared (So et al., 2021, "Primer", section 4). */
+    SQUARED_RELU {
+        @Override
+        public NDArray apply(NDArray x) {
+            try (NDArray positive = Activation.relu(x)) {
+                return positive.square();
+            }
+        }
+    },
+
     /** x sigmoid(x), also called swish. */
     SILU {
+        @Override
+        public NDArray gated(NDArray gate, NDArray x) {
+            return GatedProduct.of(gate, x).run();
+        }
+
         @Override
         public NDArray apply(NDArray x) {
             try (NDArray gate = Activation.sigmoid(x)) {
@@ -71,4 +90,17 @@ public enum MlpActivation {
      * @return a new array of the same shape, in x's manager
      */
     public abstract NDArray apply(NDArray x);
+
+    /**
+     * Multiplies by the function of a gate (Shazeer, 2020, "GLU Variants Improve Transformer").
+     *
+     * @param gate what the function is applied to
+     * @param x what is multiplied, of the same shape
+     * @return a new array of that shape, in the gate's manager
+     */
+    public NDArray gated(NDArray gate, NDArray x) {
+        try (NDArray factor = apply(gate)) {
+            return factor.mul(x);
+        }
+    }
 }

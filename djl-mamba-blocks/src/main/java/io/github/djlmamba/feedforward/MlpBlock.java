@@ -28,9 +28,8 @@ import org.apiguardian.api.API;
  *   y = f(x W1^T + b1) W2^T + b2
  * </pre>
  *
- * <p>Shapes: x and y (B, L, M); W1 (F, M), b1 (F), W2 (M, F), b2 (M), F = sizeFactor M. It carries
- * nothing between tokens. Parameters are those of the children fc1 and fc2. Predictions are thread
- * safe.
+ * <p>Shapes: x and y (B, L, M); W1 (F, M), b1 (F), W2 (M, F), b2 (M). It carries nothing between
+ * tokens. Parameters are those of the children fc1 and fc2. Predictions are thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class MlpBlock extends SequenceMixer {
@@ -47,7 +46,7 @@ public final class MlpBlock extends SequenceMixer {
         MlpOptions options = builder.options;
         long size = builder.modelSize;
         activation = options.activation();
-        hidden = options.sizeFactor() * size;
+        hidden = options.hiddenSizeFor(size);
         first =
                 addChildBlock(
                         "fc1",

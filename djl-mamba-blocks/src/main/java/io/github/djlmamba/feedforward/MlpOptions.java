@@ -16,6 +16,7 @@ import org.apiguardian.api.API;
  * The settings of an {@link MlpBlock}. Immutable and thread safe.
  *
  * @param sizeFactor the hidden size as a multiple of the model size
+ * @param hiddenSize the hidden size F whatever the model size; 0 for the multiple
  * @param activation the function between the two projections
  * @param bias whether the projections have a bias
  * @param initialDeviation the standard deviation of normal initial weights; 0 for uniform ones in
@@ -23,11 +24,15 @@ import org.apiguardian.api.API;
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record MlpOptions(
-        int sizeFactor, MlpActivation activation, boolean bias, double initialDeviation)
+        int sizeFactor,
+        long hiddenSize,
+        MlpActivation activation,
+        boolean bias,
+        double initialDeviation)
         implements MixerOptions {
 
     /** GPT-2's block: four times the size, GELU in its tanh form, bias, deviation 0.02. */
-    public static final MlpOptions GPT2 = new MlpOptions(4, MlpActivation.GELU_TANH, true, 0.02);
+    public static final MlpOptions GPT2 = new MlpOptions(4, 0, MlpActivation.GELU_TANH, true, 0.02);
 
     /** As {@link #GPT2}, with uniform initial weights. */
     public static final MlpOptions DEFAULTS = GPT2.withInitialDeviation(0);
@@ -42,6 +47,12 @@ public record MlpOptions(
             throw new IllegalArgumentException(
                     "MLP: the size factor is " + sizeFactor + "; expected 1 or more, usually 4");
         }
+        if (hiddenSize < 0) {
+            throw new IllegalArgumentException(
+                    "MLP: the hidden size is "
+                            + hiddenSize
+                            + "; expected 1 or more, or 0 for a multiple of the model size");
+        }
         if (activation == null) {
             throw new IllegalArgumentException(
                     "MLP: the activation is null; choose one of MlpActivation");
@@ -55,13 +66,33 @@ public record MlpOptions(
     }
 
     /**
+     * Returns the hidden size for a model size.
+     *
+     * @param modelSize M
+     * @return F
+     */
+    public long hiddenSizeFor(long modelSize) {
+        return hiddenSize > 0 ? hiddenSize : Math.multiplyExact(sizeFactor, modelSize);
+    }
+
+    /**
+     * Returns these settings with a hidden size of its own.
+     *
+     * @param size F, or 0 for the multiple of the model size
+     * @return the settings
+     */
+    public MlpOptions withHiddenSize(long size) {
+        return new MlpOptions(sizeFactor, size, activation, bias, initialDeviation);
+    }
+
+    /**
      * Returns these settings with another hidden size.
      *
      * @param factor the hidden size as a multiple of the model size
      * @return the settings
      */
     public MlpOptions withSizeFactor(int factor) {
-        return new MlpOptions(factor, activation, bias, initialDeviation);
+        return new MlpOptions(factor, hiddenSize, activation, bias, initialDeviation);
     }
 
     /**
@@ -71,7 +102,7 @@ public record MlpOptions(
      * @return the settings
      */
     public MlpOptions withActivation(MlpActivation function) {
-        return new MlpOptions(sizeFactor, function, bias, initialDeviation);
+        return new MlpOptions(sizeFactor, hiddenSize, function, bias, initialDeviation);
     }
 
     /**
@@ -81,7 +112,7 @@ public record MlpOptions(
      * @return the settings
      */
     public MlpOptions withBias(boolean newBias) {
-        return new MlpOptions(sizeFactor, activation, newBias, initialDeviation);
+        return new MlpOptions(sizeFactor, hiddenSize, activation, newBias, initialDeviation);
     }
 
     /**
@@ -91,7 +122,7 @@ public record MlpOptions(
      * @return the settings
      */
     public MlpOptions withInitialDeviation(double deviation) {
-        return new MlpOptions(sizeFactor, activation, bias, deviation);
+        return new MlpOptions(sizeFactor, hiddenSize, activation, bias, deviation);
     }
 
     /** {@inheritDoc} */

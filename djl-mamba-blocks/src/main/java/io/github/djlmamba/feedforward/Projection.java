@@ -9,6 +9,7 @@
 package io.github.djlmamba.feedforward;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
@@ -25,9 +26,11 @@ import org.apiguardian.api.API;
  * The linear projection y = x W<sup>T</sup> + b over the last axis, computed by the {@link Linear}
  * op.
  *
- * <p>Shapes: x (..., I), weight (O, I), bias (O), y (..., O). Unless set otherwise the weight
- * starts uniform in +-1/sqrt(I) (He et al., 2015, with a slope of sqrt(5)) and the bias at 0.
- * Thread safe as long as no parameter changes.
+ * <p>Shapes: x (..., I), weight (O, I), bias (O), y (..., O). With G groups there are as many
+ * projections side by side, as one with a block-diagonal weight: x (..., G, I), weight (G, O, I),
+ * bias (G, O), y (..., G, O). Unless set otherwise the weight starts uniform in +-1/sqrt(I) (He et
+ * al., 2015, with a slope of sqrt(5)) and the bias at 0. Thread safe as long as no parameter
+ * changes.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class Projection extends AbstractBlock {
@@ -36,6 +39,7 @@ public final class Projection extends AbstractBlock {
 
     private final long inputs;
     private final long outputs;
+    private final int groups;
     private final Parameter weight;
     private final Parameter bias;
 
@@ -51,12 +55,17 @@ public final class Projection extends AbstractBlock {
                             + outputs
                             + " values; set positive sizes with setInputs and setOutputs");
         }
+        groups = builder.groups;
+        if (groups <= 0) {
+            throw new IllegalArgumentException(
+                    "projection: the number of groups is " + groups + "; expected 1 or more");
+        }
         weight =
                 addParameter(
                         Parameter.builder()
                                 .setName("weight")
                                 .setType(Parameter.Type.WEIGHT)
-                                .optShape(new Shape(outputs, inputs))
+                                .optShape(grouped(outputs, inputs))
                                 .optInitializer(
                                         builder.initializer == null
                                                 ? uniformWeights(inputs, 1)
@@ -68,9 +77,13 @@ public final class Projection extends AbstractBlock {
                                 Parameter.builder()
                                         .setName("bias")
                                         .setType(Parameter.Type.BIAS)
-                                        .optShape(new Shape(outputs))
+                                        .optShape(grouped(outputs))
                                         .build())
                         : null;
+    }
+
+    private Shape grouped(long... axes) {
+        return groups == 1 ? new Shape(axes) : new Shape(groups).addAll(new Shape(axes));
     }
 
     /**
@@ -117,9 +130,20 @@ public final class Projection extends AbstractBlock {
      * @return the projection, of shape (..., O), in x's manager
      */
     public NDArray project(ParameterStore parameterStore, NDArray x, boolean training) {
-        return Linear.of(x, parameterStore.getValue(weight, x.getDevice(), training))
-                .withBias(parameterStore.getValue(bias, x.getDevice(), training))
-                .run();
+        NDArray weights = parameterStore.getValue(weight, x.getDevice(), training);
+        NDArray biases = parameterStore.getValue(bias, x.getDevice(), training);
+        if (groups == 1) {
+            return Linear.of(x, weights).withBias(biases).run();
+        }
+        int axis = x.getShape().dimension() - 2;
+        NDList results = new NDList();
+        for (int group = 0; group < groups; group++) {
+            results.add(
+                    Linear.of(x.get("..., {}, :", group), weights.get(group))
+                            .withBias(biases == null ? null : biases.get(group))
+                            .run());
+        }
+        return NDArrays.stack(results, axis);
     }
 
     /** {@inheritDoc} */
@@ -143,12 +167,17 @@ public final class Projection extends AbstractBlock {
     @Override
     protected void prepare(Shape[] shapes) {
         Shape shape = shapes[0];
-        if (shape.dimension() == 0 || shape.get(shape.dimension() - 1) != inputs) {
+        Shape expected = grouped(inputs);
+        int first = shape.dimension() - expected.dimension();
+        if (first < 0 || !shape.slice(first).equals(expected)) {
             throw new IllegalArgumentException(
                     "projection: the input has shape "
                             + shape
-                            + "; expected (..., I) with I = "
-                            + inputs);
+                            + "; expected (..., "
+                            + (groups == 1 ? "" : "G, ")
+                            + "I) with I = "
+                            + inputs
+                            + (groups == 1 ? "" : " and G = " + groups));
         }
     }
 
@@ -157,6 +186,7 @@ public final class Projection extends AbstractBlock {
 
         private long inputs;
         private long outputs;
+        private int groups = 1;
         private boolean bias = true;
         private Initializer initializer;
 
@@ -181,6 +211,17 @@ public final class Projection extends AbstractBlock {
          */
         public Builder setOutputs(long newOutputs) {
             outputs = newOutputs;
+            return this;
+        }
+
+        /**
+         * Sets the number of projections side by side; 1 unless set.
+         *
+         * @param newGroups G
+         * @return this builder
+         */
+        public Builder optGroups(int newGroups) {
+            groups = newGroups;
             return this;
         }
 

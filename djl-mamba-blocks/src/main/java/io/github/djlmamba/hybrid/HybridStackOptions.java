@@ -31,6 +31,9 @@ import org.apiguardian.api.API;
  * @param positions the number of learned positions, which bounds the length; 0 for none
  * @param rescaleOutputs whether the initial weights of each layer's output projection are divided
  *     by the square root of the number of layers (Radford et al., 2019, section 2.3)
+ * @param residualMultiplier the factor f on what each layer adds, usually 1
+ * @param shared the transformer blocks that layers of the kind {@link LayerSymbol#SHARED} share;
+ *     ignored, and perhaps null, where the pattern has none
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record HybridStackOptions(
@@ -39,13 +42,16 @@ public record HybridStackOptions(
         Map<LayerSymbol, MixerOptions> mixers,
         NormOptions norm,
         long positions,
-        boolean rescaleOutputs) {
+        boolean rescaleOutputs,
+        double residualMultiplier,
+        SharedTransformerOptions shared) {
 
     private static final Map<LayerSymbol, MixerOptions> MIXERS =
             Map.of(
                     LayerSymbol.MAMBA, MambaOptions.DEFAULTS,
                     LayerSymbol.ATTENTION, AttentionOptions.DEFAULTS,
-                    LayerSymbol.MLP, MlpOptions.DEFAULTS);
+                    LayerSymbol.MLP, MlpOptions.DEFAULTS,
+                    LayerSymbol.SHARED, MambaOptions.DEFAULTS);
 
     /**
      * Checks and copies the settings.
@@ -77,25 +83,66 @@ public record HybridStackOptions(
                                 + " layers; give them with withMixer, or leave the symbol out");
             }
         }
+        if (shared == null && pattern.count(LayerSymbol.SHARED) > 0) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the pattern \""
+                            + pattern
+                            + "\" has layers with a shared transformer block but there are no"
+                            + " settings for it; give them with withSharedTransformer");
+        }
         if (positions < 0) {
             throw new IllegalArgumentException(
                     "hybrid stack: the number of positions is "
                             + positions
                             + "; expected 1 or more, or 0 for no learned positions");
         }
+        if (!Double.isFinite(residualMultiplier) || residualMultiplier == 0) {
+            throw new IllegalArgumentException(
+                    "hybrid stack: the residual multiplier is "
+                            + residualMultiplier
+                            + "; expected a finite number other than 0, such as 1 for none");
+        }
         mixers = Map.copyOf(mixers);
     }
 
     /**
-     * Returns the usual settings for a pattern of Mamba, attention and MLP layers, without
-     * positions.
+     * Makes settings without shared transformer blocks.
+     *
+     * @param modelSize the size M of the vectors
+     * @param pattern the kinds of the layers
+     * @param mixers the settings of each kind of layer
+     * @param norm the normalisation before each layer and at the end
+     * @param positions the number of learned positions; 0 for none
+     * @param rescaleOutputs whether output projections start smaller in deeper stacks
+     */
+    public HybridStackOptions(
+            long modelSize,
+            LayerPattern pattern,
+            Map<LayerSymbol, MixerOptions> mixers,
+            NormOptions norm,
+            long positions,
+            boolean rescaleOutputs) {
+        this(modelSize, pattern, mixers, norm, positions, rescaleOutputs, 1, null);
+    }
+
+    /**
+     * Returns the usual settings for a pattern of Mamba, attention and MLP layers, and of Mamba
+     * layers with a shared transformer block, without positions.
      *
      * @param modelSize the size of the vectors
      * @param pattern the kinds of the layers
      * @return the settings
      */
     public static HybridStackOptions of(long modelSize, LayerPattern pattern) {
-        return new HybridStackOptions(modelSize, pattern, MIXERS, NormOptions.LAYER_NORM, 0, true);
+        return new HybridStackOptions(
+                modelSize,
+                pattern,
+                MIXERS,
+                NormOptions.LAYER_NORM,
+                0,
+                true,
+                1,
+                SharedTransformerOptions.DEFAULTS);
     }
 
     /**
@@ -174,7 +221,15 @@ public record HybridStackOptions(
         Map<LayerSymbol, MixerOptions> changed = new EnumMap<>(LayerSymbol.class);
         changed.putAll(mixers);
         changed.put(kind, options);
-        return new HybridStackOptions(modelSize, pattern, changed, norm, positions, rescaleOutputs);
+        return new HybridStackOptions(
+                modelSize,
+                pattern,
+                changed,
+                norm,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -185,7 +240,14 @@ public record HybridStackOptions(
      */
     public HybridStackOptions withNorm(NormOptions options) {
         return new HybridStackOptions(
-                modelSize, pattern, mixers, options, positions, rescaleOutputs);
+                modelSize,
+                pattern,
+                mixers,
+                options,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -195,7 +257,15 @@ public record HybridStackOptions(
      * @return the settings
      */
     public HybridStackOptions withPositions(long number) {
-        return new HybridStackOptions(modelSize, pattern, mixers, norm, number, rescaleOutputs);
+        return new HybridStackOptions(
+                modelSize,
+                pattern,
+                mixers,
+                norm,
+                number,
+                rescaleOutputs,
+                residualMultiplier,
+                shared);
     }
 
     /**
@@ -205,6 +275,42 @@ public record HybridStackOptions(
      * @return the settings
      */
     public HybridStackOptions withRescaleOutputs(boolean rescale) {
-        return new HybridStackOptions(modelSize, pattern, mixers, norm, positions, rescale);
+        return new HybridStackOptions(
+                modelSize, pattern, mixers, norm, positions, rescale, residualMultiplier, shared);
+    }
+
+    /**
+     * Returns these settings with another factor on what each layer adds.
+     *
+     * @param factor a finite number, not 0
+     * @return the settings
+     */
+    public HybridStackOptions withResidualMultiplier(double factor) {
+        return new HybridStackOptions(
+                modelSize, pattern, mixers, norm, positions, rescaleOutputs, factor, shared);
+    }
+
+    /**
+     * Returns these settings with transformer blocks that layers of the kind {@link
+     * LayerSymbol#SHARED} share.
+     *
+     * @param options the settings of the blocks
+     * @param mixer the settings of the mixers of those layers
+     * @return the settings
+     */
+    public HybridStackOptions withSharedTransformer(
+            SharedTransformerOptions options, MixerOptions mixer) {
+        Map<LayerSymbol, MixerOptions> changed = new EnumMap<>(LayerSymbol.class);
+        changed.putAll(mixers);
+        changed.put(LayerSymbol.SHARED, mixer);
+        return new HybridStackOptions(
+                modelSize,
+                pattern,
+                changed,
+                norm,
+                positions,
+                rescaleOutputs,
+                residualMultiplier,
+                options);
     }
 }

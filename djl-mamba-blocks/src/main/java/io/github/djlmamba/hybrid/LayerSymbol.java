@@ -24,7 +24,16 @@ public enum LayerSymbol {
     MLP('-', "MLP"),
 
     /** A mixture of experts: E. */
-    EXPERTS('E', "mixture of experts");
+    EXPERTS('E', "mixture of experts"),
+
+    /**
+     * A state space mixer whose input a transformer block adds to that several layers share: S. See
+     * {@link SharedTransformerOptions}.
+     */
+    SHARED('S', "shared transformer"),
+
+    /** Attention and a state space mixer side by side: P. */
+    PARALLEL('P', "parallel attention and Mamba");
 
     private final char symbol;
     private final String title;

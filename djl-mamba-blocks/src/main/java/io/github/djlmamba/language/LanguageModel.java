@@ -8,6 +8,7 @@
  */
 package io.github.djlmamba.language;
 
+import ai.djl.inference.streaming.StreamingBlock;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -26,10 +27,13 @@ import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.PackedSequences;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
+import java.util.Iterator;
+import java.util.List;
 import org.apiguardian.api.API;
 
 /**
@@ -51,7 +55,7 @@ import org.apiguardian.api.API;
  * safe as long as no parameter changes.
  */
 @API(status = API.Status.EXPERIMENTAL)
-public final class LanguageModel extends AbstractBlock {
+public final class LanguageModel extends AbstractBlock implements StreamingBlock {
 
     private static final byte VERSION = 1;
     private static final float EMBEDDING_DEVIATION = 0.02f;
@@ -173,6 +177,9 @@ public final class LanguageModel extends AbstractBlock {
 
     private NDArray embedded(NDArray ids, NDArray table) {
         NDArray found = Embedding.embedding(ids, table, SparseFormat.DENSE).singletonOrThrow();
+        if (table.getDataType() == DataType.UNKNOWN) {
+            found = Precision.FLOAT32.cast(found);
+        }
         return options.embeddingMultiplier() == 1
                 ? found
                 : found.mul(Scalars.like(found, options.embeddingMultiplier()));
@@ -223,6 +230,14 @@ public final class LanguageModel extends AbstractBlock {
             NDList inputs,
             boolean training,
             PairList<String, Object> params) {
+        if (inputs instanceof LanguageModelTask) {
+            NDList result = new NDList();
+            Iterator<NDList> steps = ((LanguageModelTask) inputs).steps(this, parameterStore);
+            while (steps.hasNext()) {
+                result = steps.next();
+            }
+            return result;
+        }
         MixerInput tokens =
                 new MixerInput(
                         parameterStore,
@@ -232,6 +247,26 @@ public final class LanguageModel extends AbstractBlock {
                         false,
                         training);
         return new NDList(run(tokens, Positions.ALL).logits());
+    }
+
+    /**
+     * Runs a {@link LanguageModelTask} step by step; other inputs are one step.
+     *
+     * @param parameterStore where the parameters' values come from
+     * @param inputs a task, or ids of shape (B, L)
+     * @param training true to record for a gradient, false to predict
+     * @param params not used
+     * @return what the steps give, computed as they are taken
+     */
+    @Override
+    public Iterator<NDList> forwardStreamIter(
+            ParameterStore parameterStore,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        return inputs instanceof LanguageModelTask
+                ? ((LanguageModelTask) inputs).steps(this, parameterStore)
+                : List.of(forward(parameterStore, inputs, training, params)).iterator();
     }
 
     /** {@inheritDoc} */

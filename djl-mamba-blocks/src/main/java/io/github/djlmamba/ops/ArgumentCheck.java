@@ -99,6 +99,20 @@ final class ArgumentCheck {
         return array;
     }
 
+    /**
+     * Checks a parameter as {@link #parameter(String, NDArray)} does; it may also be stored in
+     * bfloat16 where float32 is expected.
+     */
+    NDArray weight(String name, NDArray array) {
+        open(name, array);
+        boolean wide = dataType == DataType.UNKNOWN || dataType == DataType.FLOAT32;
+        if (wide && Precision.isBfloat16(array)) {
+            denseOnDevice(name, array);
+            return array;
+        }
+        return parameter(name, array);
+    }
+
     /** Checks a parameter or a state, and its shape. */
     NDArray parameter(String name, NDArray array, String letters, long... expected) {
         parameter(name, array);

@@ -9,6 +9,7 @@
 package io.github.djlmamba.ops;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import org.apiguardian.api.API;
 
@@ -16,8 +17,10 @@ import org.apiguardian.api.API;
  * The linear projection y = x W<sup>T</sup> + b over the last axis.
  *
  * <p>Shapes: x (..., I), weight (O, I), bias (O), result (..., O). Within {@link
- * Precision#BFLOAT16} x may be float32 or bfloat16, and the result is bfloat16. Immutable and
- * thread safe; the arrays it names are not copied.
+ * Precision#BFLOAT16} x may be float32 or bfloat16, and the result is bfloat16. A weight may be
+ * stored in bfloat16 beside a float32 x, which halves what a projection of few rows has to read;
+ * the products and sums are those of its numbers in float32. Immutable and thread safe; the arrays
+ * it names are not copied.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class Linear {
@@ -102,7 +105,7 @@ public final class Linear {
         // Within bfloat16 the products convert what they multiply, and the parameters stay float32.
         ArgumentCheck check = new ArgumentCheck("linear", Precision.active() == Precision.BFLOAT16);
         check.array("input", input);
-        check.parameter("weight", weight);
+        check.weight("weight", weight);
         check.axes("weight", weight, "(O, I)", 2);
         Shape shape = input.getShape();
         long inputs = weight.getShape().get(1);
@@ -129,6 +132,14 @@ public final class Linear {
      * @return the projection
      */
     public NDArray naive() {
-        return ai.djl.nn.core.Linear.linear(input, weight, bias).singletonOrThrow();
+        if (weight.getDataType() != DataType.UNKNOWN) {
+            return ai.djl.nn.core.Linear.linear(input, weight, bias).singletonOrThrow();
+        }
+        return NaiveForm.compute(
+                        input.getManager(),
+                        () ->
+                                ai.djl.nn.core.Linear.linear(
+                                        input, Precision.FLOAT32.cast(weight), bias))
+                .singletonOrThrow();
     }
 }

@@ -11,7 +11,6 @@ package io.github.djlmamba.ops;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.function.DoubleUnaryOperator;
@@ -261,10 +260,12 @@ public final class RotaryEmbedding {
                 values[t * pairs + i] = function.applyAsDouble((position + t) * frequency);
             }
         }
-        NDManager manager = like.getManager();
-        NDArray exact = manager.create(values, new Shape(length, 1, pairs));
-        return like.getDataType() == DataType.FLOAT64
-                ? exact
-                : exact.toType(like.getDataType(), false);
+        // A copy, since the array itself lies in memory that the JVM may free before the backward
+        // pass reads it.
+        try (NDArray exact = like.getManager().create(values, new Shape(length, 1, pairs))) {
+            return like.getDataType() == DataType.FLOAT64
+                    ? exact.duplicate()
+                    : exact.toType(like.getDataType(), true);
+        }
     }
 }

@@ -9,6 +9,7 @@
 package io.github.djlmamba.ssm;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -19,7 +20,9 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.UniformInitializer;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ops.RmsNormalization;
+import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.ops.StateSpaceDual;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -39,7 +42,8 @@ import org.apiguardian.api.API;
  * </pre>
  *
  * <p>The norm is that of root mean squares over all channels or those of each group of heads, times
- * a weight; it may stand before the gate instead, norm(y) silu(z), or be left out.
+ * a weight; it may stand before the gate instead, norm(y) silu(z), or be left out. The input, z, x,
+ * B, C and dt may each have a fixed factor.
  *
  * <p>Shapes: the input and the output (B, L, M), z and y (B, L, D) with D = H P = expansion M, x
  * (B, L, H, P), B and C (B, L, G, N), dt and delta (B, L, H). Parameters: in_proj.weight (2 D + 2 G
@@ -117,7 +121,7 @@ public final class Mamba2Block extends SequenceMixer {
                         Projection.builder()
                                 .setInputs(size)
                                 .setOutputs(channels + convolved + heads)
-                                .optBias(options.projectionBias())
+                                .optBias(options.inputBias())
                                 .build());
         outProjection =
                 addChildBlock(
@@ -125,7 +129,7 @@ public final class Mamba2Block extends SequenceMixer {
                         Projection.builder()
                                 .setInputs(channels)
                                 .setOutputs(size)
-                                .optBias(options.projectionBias())
+                                .optBias(options.outputBias())
                                 .optInitializer(
                                         Projection.uniformWeights(channels, builder.outputScale))
                                 .build());
@@ -162,7 +166,7 @@ public final class Mamba2Block extends SequenceMixer {
         boolean training = input.training();
         Mamba2State state = continued(Mamba2State.class, input.before(), x);
         Shape tokens = x.getShape().slice(0, 2);
-        NDArray all = inProjection.project(parameterStore, x, training);
+        NDArray all = scaledProjection(input);
         // z, then what is convolved, then dt.
         NDList parts = all.split(new long[] {channels, 2 * (channels + matrices)}, 2);
         CausalConv1d.Result convolved =
@@ -201,6 +205,30 @@ public final class Mamba2Block extends SequenceMixer {
                 input.keepState()
                         ? new Mamba2State(convolved.finalState(), dual.finalState())
                         : null);
+    }
+
+    /** Projects to z, x, B, C and dt side by side, times their factors. */
+    private NDArray scaledProjection(MixerInput input) {
+        Mamba2Options.Multipliers factors = options.multipliers();
+        NDArray x = input.x();
+        NDArray scaled = factors.input() == 1 ? x : x.mul(Scalars.like(x, factors.input()));
+        NDArray all = inProjection.project(input.parameterStore(), scaled, input.training());
+        if (!factors.scaleProjection()) {
+            return all;
+        }
+        NDList byChannel =
+                new NDList(
+                        constant(all, channels, factors.gate()),
+                        constant(all, channels, factors.x()),
+                        constant(all, matrices, factors.b()),
+                        constant(all, matrices, factors.c()),
+                        constant(all, heads, factors.delta()));
+        NDArray product = NDArrays.concat(byChannel);
+        return all.mul(Precision.isBfloat16(all) ? Precision.BFLOAT16.cast(product) : product);
+    }
+
+    private static NDArray constant(NDArray like, long size, double value) {
+        return Scalars.like(like, value).reshape(1).repeat(0, size);
     }
 
     private NDArray gatedNorm(NDArray y, NDArray gate, NDArray weight) {

@@ -21,7 +21,8 @@ import org.apiguardian.api.API;
  * @param convolutionWidth the width W of the convolution
  * @param expansion the number of channels as a multiple of the model size
  * @param channels the number of channels D whatever the model size; 0 for the multiple
- * @param projectionBias whether the input and output projections have a bias
+ * @param inputBias whether the input projection has a bias
+ * @param outputBias whether the output projection has a bias
  * @param convolutionBias whether the convolution has a bias
  * @param skipByChannel whether the skip D has a weight for each channel instead of each head
  * @param norm the norm before the output projection
@@ -30,6 +31,7 @@ import org.apiguardian.api.API;
  * @param normEpsilon what the norm adds to the mean square
  * @param deltaMinimum the smallest step size; negative infinity for no bound
  * @param deltaMaximum the largest step size; infinity for no bound
+ * @param multipliers the factors on the input and on what it is projected to
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record Mamba2Options(
@@ -39,14 +41,16 @@ public record Mamba2Options(
         int convolutionWidth,
         int expansion,
         int channels,
-        boolean projectionBias,
+        boolean inputBias,
+        boolean outputBias,
         boolean convolutionBias,
         boolean skipByChannel,
         Norm norm,
         boolean groupedNorm,
         float normEpsilon,
         double deltaMinimum,
-        double deltaMaximum)
+        double deltaMaximum,
+        Multipliers multipliers)
         implements MixerOptions {
 
     /**
@@ -62,13 +66,52 @@ public record Mamba2Options(
                     2,
                     0,
                     false,
+                    false,
                     true,
                     false,
                     Norm.AFTER_GATE,
                     true,
                     1e-5f,
                     Double.NEGATIVE_INFINITY,
-                    Double.POSITIVE_INFINITY);
+                    Double.POSITIVE_INFINITY,
+                    Multipliers.NONE);
+
+    /**
+     * Fixed factors, by which a width can change without new rates of learning (Zuo et al., 2025,
+     * "Falcon-H1", section 3.2).
+     *
+     * @param input the factor on the input
+     * @param gate the factor on z
+     * @param x the factor on x, before the convolution, as the next two
+     * @param b the factor on B
+     * @param c the factor on C
+     * @param delta the factor on dt
+     */
+    public record Multipliers(
+            double input, double gate, double x, double b, double c, double delta) {
+
+        /** No factors. */
+        public static final Multipliers NONE = new Multipliers(1, 1, 1, 1, 1, 1);
+
+        /**
+         * Checks the factors.
+         *
+         * @throws IllegalArgumentException if one is not finite
+         */
+        public Multipliers {
+            for (double factor : new double[] {input, gate, x, b, c, delta}) {
+                if (!Double.isFinite(factor)) {
+                    throw new IllegalArgumentException(
+                            "Mamba-2: a multiplier is " + factor + "; expected a finite number");
+                }
+            }
+        }
+
+        /** Whether a part of the projection has a factor. */
+        boolean scaleProjection() {
+            return gate != 1 || x != 1 || b != 1 || c != 1 || delta != 1;
+        }
+    }
 
     /** Where the norm before the output projection stands. */
     public enum Norm {
@@ -97,6 +140,7 @@ public record Mamba2Options(
                             + channels
                             + "; expected 1 or more, or 0 for a multiple of the model size");
         }
+        checkGiven(multipliers);
         if (norm == null) {
             throw new IllegalArgumentException(
                     "Mamba-2: the norm is null; choose one of Norm, which may be NONE");
@@ -114,6 +158,13 @@ public record Mamba2Options(
                             + " and "
                             + deltaMaximum
                             + "; expected a minimum that is not above the maximum");
+        }
+    }
+
+    private static void checkGiven(Object value) {
+        if (value == null) {
+            throw new IllegalArgumentException(
+                    "Mamba-2: the multipliers are null; give Multipliers.NONE for none");
         }
     }
 
@@ -167,14 +218,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -191,14 +244,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -215,14 +270,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -239,14 +296,16 @@ public record Mamba2Options(
                 value,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -264,14 +323,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 value,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -289,14 +350,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 value,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -315,13 +378,15 @@ public record Mamba2Options(
                 expansion,
                 channels,
                 value,
+                value,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -338,14 +403,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 value,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -363,14 +430,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 value,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -389,14 +458,16 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 kind,
                 grouped,
                 epsilon,
                 deltaMinimum,
-                deltaMaximum);
+                deltaMaximum,
+                multipliers);
     }
 
     /**
@@ -414,14 +485,69 @@ public record Mamba2Options(
                 convolutionWidth,
                 expansion,
                 channels,
-                projectionBias,
+                inputBias,
+                outputBias,
                 convolutionBias,
                 skipByChannel,
                 norm,
                 groupedNorm,
                 normEpsilon,
                 minimum,
-                maximum);
+                maximum,
+                multipliers);
+    }
+
+    /**
+     * Returns these settings with or without a bias in each of the two projections.
+     *
+     * @param input true for a bias in the input projection
+     * @param output true for a bias in the output projection
+     * @return the settings
+     */
+    public Mamba2Options withProjectionBias(boolean input, boolean output) {
+        return new Mamba2Options(
+                stateSize,
+                headSize,
+                groups,
+                convolutionWidth,
+                expansion,
+                channels,
+                input,
+                output,
+                convolutionBias,
+                skipByChannel,
+                norm,
+                groupedNorm,
+                normEpsilon,
+                deltaMinimum,
+                deltaMaximum,
+                multipliers);
+    }
+
+    /**
+     * Returns these settings with other factors on the input and on what it is projected to.
+     *
+     * @param factors the factors
+     * @return the settings
+     */
+    public Mamba2Options withMultipliers(Multipliers factors) {
+        return new Mamba2Options(
+                stateSize,
+                headSize,
+                groups,
+                convolutionWidth,
+                expansion,
+                channels,
+                inputBias,
+                outputBias,
+                convolutionBias,
+                skipByChannel,
+                norm,
+                groupedNorm,
+                normEpsilon,
+                deltaMinimum,
+                deltaMaximum,
+                factors);
     }
 
     /** {@inheritDoc} */

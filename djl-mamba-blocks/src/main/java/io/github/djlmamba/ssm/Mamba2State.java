@@ -11,6 +11,7 @@ package io.github.djlmamba.ssm;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import io.github.djlmamba.state.MixerState;
+import io.github.djlmamba.state.SequencePositions;
 import org.apiguardian.api.API;
 
 /**
@@ -27,5 +28,11 @@ public record Mamba2State(NDArray convolution, NDArray dual) implements MixerSta
     @Override
     public NDList arrays() {
         return new NDList(convolution, dual);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public MixerState with(NDList arrays, SequencePositions positions) {
+        return new Mamba2State(arrays.get(0), arrays.get(1));
     }
 }

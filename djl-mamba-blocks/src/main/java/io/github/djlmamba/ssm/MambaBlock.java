@@ -19,6 +19,7 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.UniformInitializer;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.SelectiveScan;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -32,7 +33,7 @@ import org.apiguardian.api.API;
  * <pre>
  *   [u; z]         = in_proj(x)
  *   u              = silu(causal_conv1d(u))
- *   [r; B; C]      = x_proj(u)
+ *   [r; B; C]      = x_proj(u), each with an RMS norm of its own if wanted
  *   delta          = softplus(dt_proj(r) + dt_bias)
  *   y              = selective_scan(u, delta, A, B, C) + D u,   A = -exp(A_log)
  *   output         = out_proj(y silu(z))
@@ -41,7 +42,12 @@ import org.apiguardian.api.API;
  * <p>Shapes: x and the output (B, L, M), u, z, delta and y (B, L, D) with D = expansion M, r (B, L,
  * R), B and C (B, L, N). Parameters: in_proj.weight (2 D, M), conv1d_weight (D, W), conv1d_bias
  * (D), x_proj.weight (R + 2 N, D), dt_proj.weight (D, R), dt_bias (D), A_log (D, N), D (D),
- * out_proj.weight (M, D), and the biases of in_proj and out_proj if wanted.
+ * out_proj.weight (M, D), the biases of in_proj and out_proj and the norms' weights dt_norm_weight
+ * (R), B_norm_weight (N) and C_norm_weight (N) if wanted.
+ *
+ * <p>With H heads (Glorioso et al., 2024, "Zamba") the channels of each head, D / H neighbours, are
+ * projected by themselves and have their own r, B and C, (B, L, H, R) and (B, L, H, N). The weights
+ * of x_proj and dt_proj are then (H, R + 2 N, D / H) and (H, D / H, R).
  *
  * <p>Initial values are the paper's (section 3.6): A_log = log(1..N), D = 1, dt_bias such that the
  * step sizes are log-uniform between 0.001 and 0.1, dt_proj uniform in +-1/sqrt(R); other weights
@@ -61,6 +67,10 @@ public final class MambaBlock extends SequenceMixer {
     private final Parameter deltaBias;
     private final Parameter stateLog;
     private final Parameter skip;
+    private final MambaOptions options;
+    private final Parameter deltaNorm;
+    private final Parameter inputNorm;
+    private final Parameter outputNorm;
     private final Projection inProjection;
     private final Projection scanProjection;
     private final Projection deltaProjection;
@@ -68,9 +78,9 @@ public final class MambaBlock extends SequenceMixer {
 
     private MambaBlock(Builder builder) {
         super(VERSION, builder.modelSize);
-        MambaOptions options = builder.options;
+        options = builder.options;
         long size = builder.modelSize;
-        channels = Math.multiplyExact(options.expansion(), size);
+        channels = options.channelsFor(size);
         stateSize = options.stateSize();
         deltaRank = options.deltaRankFor(size);
         long width = options.convolutionWidth();
@@ -94,10 +104,13 @@ public final class MambaBlock extends SequenceMixer {
                         new Shape(channels, stateSize),
                         StateSpaceInitializers::logOfStateIndex);
         skip = parameter("D", Parameter.Type.OTHER, new Shape(channels), Initializer.ONES);
+        deltaNorm = normWeight("dt_norm_weight", deltaRank);
+        inputNorm = normWeight("B_norm_weight", stateSize);
+        outputNorm = normWeight("C_norm_weight", stateSize);
         inProjection = projection("in_proj", size, 2 * channels, options.projectionBias(), size, 1);
-        scanProjection =
-                projection("x_proj", channels, deltaRank + 2 * stateSize, false, channels, 1);
-        deltaProjection = projection("dt_proj", deltaRank, channels, false, deltaRank, 1);
+        long headChannels = channels / options.heads();
+        scanProjection = headProjection("x_proj", headChannels, deltaRank + 2 * stateSize);
+        deltaProjection = headProjection("dt_proj", deltaRank, headChannels);
         outProjection =
                 projection(
                         "out_proj",
@@ -113,6 +126,12 @@ public final class MambaBlock extends SequenceMixer {
         return addParameter(StateSpaceInitializers.parameter(name, type, shape, initializer));
     }
 
+    private Parameter normWeight(String name, long size) {
+        return options.selectionNorm() == MambaOptions.SelectionNorm.WEIGHTED
+                ? parameter(name, Parameter.Type.GAMMA, new Shape(size), Initializer.ONES)
+                : null;
+    }
+
     private Projection projection(
             String name, long inputs, long outputs, boolean bias, long fanIn, double scale) {
         return addChildBlock(
@@ -122,6 +141,17 @@ public final class MambaBlock extends SequenceMixer {
                         .setOutputs(outputs)
                         .optBias(bias)
                         .optInitializer(Projection.uniformWeights(fanIn, scale))
+                        .build());
+    }
+
+    private Projection headProjection(String name, long inputs, long outputs) {
+        return addChildBlock(
+                name,
+                Projection.builder()
+                        .setInputs(inputs)
+                        .setOutputs(outputs)
+                        .optGroups(options.heads())
+                        .optBias(false)
                         .build());
     }
 
@@ -151,12 +181,18 @@ public final class MambaBlock extends SequenceMixer {
                         .withInitialState(state == null ? null : state.convolution())
                         .run();
         NDArray u = convolved.output();
-        NDArray selection = scanProjection.project(parameterStore, u, training);
-        NDList parts = selection.split(new long[] {deltaRank, deltaRank + stateSize}, 2);
-        NDArray delta = deltaProjection.project(parameterStore, parts.get(0), training);
+        NDArray byHead = u.reshape(headShape(x.getShape(), channels));
+        NDArray selection = scanProjection.project(parameterStore, byHead, training);
+        int last = selection.getShape().dimension() - 1;
+        NDList parts = selection.split(new long[] {deltaRank, deltaRank + stateSize}, last);
+        NDArray rank = selectionNorm(parts.get(0), input.value(deltaNorm));
+        NDArray delta =
+                deltaProjection.project(parameterStore, rank, training).reshape(u.getShape());
+        NDArray b = selectionNorm(parts.get(1), input.value(inputNorm));
+        NDArray c = selectionNorm(parts.get(2), input.value(outputNorm));
         NDArray a = input.value(stateLog).exp().neg();
         SelectiveScan.Result scanned =
-                SelectiveScan.of(u, delta, a, parts.get(1), parts.get(2))
+                SelectiveScan.of(u, delta, a, b, c)
                         .withSkip(input.value(skip))
                         .withGate(halves.get(1))
                         .withDeltaBias(input.value(deltaBias))
@@ -172,13 +208,33 @@ public final class MambaBlock extends SequenceMixer {
         return new MixerOutput(output, after);
     }
 
+    /** The shape of values of each token by heads: (B, L, values), or (B, L, H, values / H). */
+    private Shape headShape(Shape shape, long values) {
+        Shape tokens = shape.slice(0, 2);
+        return options.heads() == 1
+                ? tokens.add(values)
+                : tokens.add(options.heads(), values / options.heads());
+    }
+
+    private NDArray selectionNorm(NDArray x, NDArray weight) {
+        if (options.selectionNorm() == MambaOptions.SelectionNorm.NONE) {
+            return x;
+        }
+        return RmsNormalization.of(x)
+                .withWeight(weight)
+                .withEpsilon(options.selectionEpsilon())
+                .run()
+                .output();
+    }
+
     /** {@inheritDoc} */
     @Override
     protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... shapes) {
         Shape tokens = shapes[0].slice(0, 2);
         inProjection.initialize(manager, dataType, shapes[0]);
-        scanProjection.initialize(manager, dataType, tokens.add(channels));
-        deltaProjection.initialize(manager, dataType, tokens.add(deltaRank));
+        scanProjection.initialize(manager, dataType, headShape(tokens, channels));
+        deltaProjection.initialize(
+                manager, dataType, headShape(tokens, options.heads() * deltaRank));
         outProjection.initialize(manager, dataType, tokens.add(channels));
     }
 
@@ -243,6 +299,17 @@ public final class MambaBlock extends SequenceMixer {
          */
         public Builder optExpansion(int factor) {
             options = options.withExpansion(factor);
+            return this;
+        }
+
+        /**
+         * Sets the number of heads; 1 unless set.
+         *
+         * @param number H
+         * @return this builder
+         */
+        public Builder optHeads(int number) {
+            options = options.withHeads(number);
             return this;
         }
 

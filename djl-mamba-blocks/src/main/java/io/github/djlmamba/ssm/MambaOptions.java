@@ -18,38 +18,76 @@ import org.apiguardian.api.API;
  * @param stateSize the number of states N of each channel
  * @param convolutionWidth the width W of the convolution
  * @param expansion the number of channels as a multiple of the model size
+ * @param channels the number of channels D whatever the model size; 0 for the multiple
+ * @param heads the number of heads H, a divisor of D: neighbouring channels, each head with B, C
+ *     and a rank of delta of its own (Glorioso et al., 2024, "Zamba"); 1 as in the paper
  * @param deltaRank the rank R of delta's projection; 0 for a sixteenth of the model size, rounded
  *     up
  * @param projectionBias whether the input and output projections have a bias
  * @param convolutionBias whether the convolution has a bias
+ * @param selectionNorm the norm of what the scan's inputs r, B and C are projected to
+ * @param selectionEpsilon what that norm adds to the mean square
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record MambaOptions(
         int stateSize,
         int convolutionWidth,
         int expansion,
+        int channels,
+        int heads,
         int deltaRank,
         boolean projectionBias,
-        boolean convolutionBias)
+        boolean convolutionBias,
+        SelectionNorm selectionNorm,
+        float selectionEpsilon)
         implements MixerOptions {
 
-    /** The paper's settings: N 16, W 4, twofold expansion, R = ceil(M / 16). */
-    public static final MambaOptions DEFAULTS = new MambaOptions(16, 4, 2, 0, false, true);
+    /** The paper's settings: N 16, W 4, twofold expansion, R = ceil(M / 16), no further norm. */
+    public static final MambaOptions DEFAULTS =
+            new MambaOptions(16, 4, 2, 0, 1, 0, false, true, SelectionNorm.NONE, 1e-6f);
+
+    /** The RMS norm of each of r, B and C, which keeps deep and wide models stable. */
+    public enum SelectionNorm {
+        /** No norm, as in the paper. */
+        NONE,
+        /** A norm without weights (Zuo et al., 2024, "Falcon Mamba", section 3.1). */
+        PLAIN,
+        /** A norm with weights (Lieber et al., 2024, "Jamba", section 6.4). */
+        WEIGHTED
+    }
 
     /**
      * Checks the settings.
      *
-     * @throws IllegalArgumentException if one is out of range
+     * @throws IllegalArgumentException if one is missing or out of range
      */
     public MambaOptions {
         checkPositive("state size", stateSize);
         checkPositive("convolution width", convolutionWidth);
         checkPositive("expansion", expansion);
+        checkPositive("number of heads", heads);
+        if (channels < 0) {
+            throw new IllegalArgumentException(
+                    "Mamba: the number of channels is "
+                            + channels
+                            + "; expected 1 or more, or 0 for a multiple of the model size");
+        }
         if (deltaRank < 0) {
             throw new IllegalArgumentException(
                     "Mamba: the rank of delta is "
                             + deltaRank
                             + "; expected 1 or more, or 0 for a sixteenth of the model size");
+        }
+        if (selectionNorm == null) {
+            throw new IllegalArgumentException(
+                    "Mamba: the selection norm is null; choose one of SelectionNorm, which may be"
+                            + " NONE");
+        }
+        if (!(selectionEpsilon > 0) || Float.isInfinite(selectionEpsilon)) {
+            throw new IllegalArgumentException(
+                    "Mamba: the epsilon of the selection norm is "
+                            + selectionEpsilon
+                            + "; expected a small positive number");
         }
     }
 
@@ -58,6 +96,26 @@ public record MambaOptions(
             throw new IllegalArgumentException(
                     "Mamba: the " + name + " is " + value + "; expected 1 or more");
         }
+    }
+
+    /**
+     * Returns the number of channels for a model size.
+     *
+     * @param modelSize M
+     * @return D
+     * @throws IllegalArgumentException if the heads do not divide it
+     */
+    public long channelsFor(long modelSize) {
+        long number = channels > 0 ? channels : Math.multiplyExact(expansion, modelSize);
+        if (number % heads != 0) {
+            throw new IllegalArgumentException(
+                    "Mamba: "
+                            + heads
+                            + " heads do not divide the "
+                            + number
+                            + " channels; choose a number of heads that does");
+        }
+        return number;
     }
 
     /**
@@ -78,7 +136,16 @@ public record MambaOptions(
      */
     public MambaOptions withStateSize(int size) {
         return new MambaOptions(
-                size, convolutionWidth, expansion, deltaRank, projectionBias, convolutionBias);
+                size,
+                convolutionWidth,
+                expansion,
+                channels,
+                heads,
+                deltaRank,
+                projectionBias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
     }
 
     /**
@@ -89,7 +156,16 @@ public record MambaOptions(
      */
     public MambaOptions withConvolutionWidth(int width) {
         return new MambaOptions(
-                stateSize, width, expansion, deltaRank, projectionBias, convolutionBias);
+                stateSize,
+                width,
+                expansion,
+                channels,
+                heads,
+                deltaRank,
+                projectionBias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
     }
 
     /**
@@ -100,7 +176,56 @@ public record MambaOptions(
      */
     public MambaOptions withExpansion(int factor) {
         return new MambaOptions(
-                stateSize, convolutionWidth, factor, deltaRank, projectionBias, convolutionBias);
+                stateSize,
+                convolutionWidth,
+                factor,
+                channels,
+                heads,
+                deltaRank,
+                projectionBias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
+    }
+
+    /**
+     * Returns these settings with a number of channels of their own.
+     *
+     * @param number D, or 0 for the multiple of the model size
+     * @return the settings
+     */
+    public MambaOptions withChannels(int number) {
+        return new MambaOptions(
+                stateSize,
+                convolutionWidth,
+                expansion,
+                number,
+                heads,
+                deltaRank,
+                projectionBias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
+    }
+
+    /**
+     * Returns these settings with another number of heads.
+     *
+     * @param number H
+     * @return the settings
+     */
+    public MambaOptions withHeads(int number) {
+        return new MambaOptions(
+                stateSize,
+                convolutionWidth,
+                expansion,
+                channels,
+                number,
+                deltaRank,
+                projectionBias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
     }
 
     /**
@@ -111,7 +236,16 @@ public record MambaOptions(
      */
     public MambaOptions withDeltaRank(int rank) {
         return new MambaOptions(
-                stateSize, convolutionWidth, expansion, rank, projectionBias, convolutionBias);
+                stateSize,
+                convolutionWidth,
+                expansion,
+                channels,
+                heads,
+                rank,
+                projectionBias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
     }
 
     /**
@@ -122,7 +256,16 @@ public record MambaOptions(
      */
     public MambaOptions withProjectionBias(boolean bias) {
         return new MambaOptions(
-                stateSize, convolutionWidth, expansion, deltaRank, bias, convolutionBias);
+                stateSize,
+                convolutionWidth,
+                expansion,
+                channels,
+                heads,
+                deltaRank,
+                bias,
+                convolutionBias,
+                selectionNorm,
+                selectionEpsilon);
     }
 
     /**
@@ -133,7 +276,37 @@ public record MambaOptions(
      */
     public MambaOptions withConvolutionBias(boolean bias) {
         return new MambaOptions(
-                stateSize, convolutionWidth, expansion, deltaRank, projectionBias, bias);
+                stateSize,
+                convolutionWidth,
+                expansion,
+                channels,
+                heads,
+                deltaRank,
+                projectionBias,
+                bias,
+                selectionNorm,
+                selectionEpsilon);
+    }
+
+    /**
+     * Returns these settings with another norm of r, B and C.
+     *
+     * @param kind the norm
+     * @param epsilon what it adds to the mean square
+     * @return the settings
+     */
+    public MambaOptions withSelectionNorm(SelectionNorm kind, float epsilon) {
+        return new MambaOptions(
+                stateSize,
+                convolutionWidth,
+                expansion,
+                channels,
+                heads,
+                deltaRank,
+                projectionBias,
+                convolutionBias,
+                kind,
+                epsilon);
     }
 
     /** {@inheritDoc} */

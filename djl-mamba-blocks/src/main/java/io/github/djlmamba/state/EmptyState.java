@@ -23,4 +23,10 @@ public record EmptyState() implements MixerState {
     public NDList arrays() {
         return new NDList();
     }
+
+    /** {@inheritDoc} */
+    @Override
+    public MixerState with(NDList arrays, SequencePositions positions) {
+        return INSTANCE;
+    }
 }

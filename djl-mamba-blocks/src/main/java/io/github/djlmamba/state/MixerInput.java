@@ -23,6 +23,8 @@ import org.apiguardian.api.API;
  * @param before the state after the tokens before x; null at the start of a sequence
  * @param keepState whether the state after x is wanted
  * @param training true to record for a gradient, false to predict
+ * @param stackInput what the stack around this mixer was given, (B, L, M), with its positions; null
+ *     outside of a stack
  */
 @API(status = API.Status.EXPERIMENTAL)
 public record MixerInput(
@@ -31,7 +33,8 @@ public record MixerInput(
         PackedSequences sequences,
         MixerState before,
         boolean keepState,
-        boolean training) {
+        boolean training,
+        NDArray stackInput) {
 
     /**
      * Checks how the components go together.
@@ -45,6 +48,26 @@ public record MixerInput(
                     "packed sequences start without a state and leave none; mix them without"
                             + " keepState, or each by itself");
         }
+    }
+
+    /**
+     * Makes the input of a mixer that stands outside of a stack.
+     *
+     * @param parameterStore where the parameters' values come from
+     * @param x the sequence, of shape (B, L, M); L may be 0
+     * @param sequences which sequences lie side by side in each row of x, or null
+     * @param before the state after the tokens before x, or null
+     * @param keepState whether the state after x is wanted
+     * @param training true to record for a gradient, false to predict
+     */
+    public MixerInput(
+            ParameterStore parameterStore,
+            NDArray x,
+            PackedSequences sequences,
+            MixerState before,
+            boolean keepState,
+            boolean training) {
+        this(parameterStore, x, sequences, before, keepState, training, null);
     }
 
     /**
@@ -65,6 +88,18 @@ public record MixerInput(
      * @return the input, alike in all else
      */
     public MixerInput with(NDArray newX, MixerState newBefore) {
-        return new MixerInput(parameterStore, newX, sequences, newBefore, keepState, training);
+        return new MixerInput(
+                parameterStore, newX, sequences, newBefore, keepState, training, stackInput);
+    }
+
+    /**
+     * Returns this input for mixers inside of a stack.
+     *
+     * @param newStackInput what the stack was given, with its positions
+     * @return the input, alike in all else
+     */
+    public MixerInput withStackInput(NDArray newStackInput) {
+        return new MixerInput(
+                parameterStore, x, sequences, before, keepState, training, newStackInput);
     }
 }

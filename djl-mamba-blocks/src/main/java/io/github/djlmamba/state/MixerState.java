@@ -9,8 +9,12 @@
 package io.github.djlmamba.state;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import java.util.List;
+import java.util.stream.IntStream;
 import org.apiguardian.api.API;
 
 /**
@@ -31,6 +35,69 @@ public interface MixerState extends AutoCloseable {
      * @return the arrays; none for a mixer that carries nothing
      */
     NDList arrays();
+
+    /**
+     * Returns how many tokens each sequence has seen, where the mixer needs to know.
+     *
+     * @return the positions, or null
+     */
+    default SequencePositions positions() {
+        return null;
+    }
+
+    /**
+     * Returns a state of this kind around other arrays: of another batch, or read from a file.
+     *
+     * @param arrays as many as {@link #arrays} has, in its order, alike but for the batch and,
+     *     where the state grows, the length
+     * @param positions how many tokens each sequence has seen; may be null where {@link #positions}
+     *     is
+     * @return the state, around the given arrays
+     */
+    MixerState with(NDList arrays, SequencePositions positions);
+
+    /**
+     * Returns a state of some of the sequences, copied.
+     *
+     * @param rows their places in the batch, from 0, in the order wanted; one may come several
+     *     times
+     * @return the state, in the manager of this one's arrays
+     */
+    default MixerState select(int... rows) {
+        long[] indices = IntStream.of(rows).asLongStream().toArray();
+        NDList selected = new NDList();
+        for (NDArray array : arrays()) {
+            try (NDArray index = array.getManager().create(indices)) {
+                selected.add(array.get(new NDIndex("{}", index)));
+            }
+        }
+        return with(selected, positions() == null ? null : positions().select(rows));
+    }
+
+    /**
+     * Returns a state of the sequences of this state and then of others, copied. The sequences may
+     * have seen different numbers of tokens.
+     *
+     * @param others the other states, of the same mixer
+     * @return the state, in the manager of this one's arrays
+     */
+    default MixerState join(List<? extends MixerState> others) {
+        NDList joined = new NDList();
+        for (int i = 0; i < arrays().size(); i++) {
+            NDList parts = new NDList(arrays().get(i));
+            for (MixerState other : others) {
+                parts.add(other.arrays().get(i));
+            }
+            joined.add(NDArrays.concat(parts, 0));
+        }
+        SequencePositions positions = positions();
+        if (positions != null) {
+            for (MixerState other : others) {
+                positions = positions.join(other.positions());
+            }
+        }
+        return with(joined, positions);
+    }
 
     /**
      * Moves this state to another manager, so that it outlives the one of the input.

@@ -290,8 +290,9 @@ public abstract class SequenceMixer extends AbstractBlock {
 
     private void checkType(NDArray x, Parameter parameter, NDArray value) {
         DataType type = x.getDataType();
-        // Reduced precision under automatic casting has no name in Java.
-        if (type != value.getDataType() && type != DataType.UNKNOWN) {
+        // bfloat16 has no name in DJL: that of activations, or of weights beside float32 ones.
+        boolean stored = type == DataType.FLOAT32 && value.getDataType() == DataType.UNKNOWN;
+        if (type != value.getDataType() && type != DataType.UNKNOWN && !stored) {
             throw new IllegalArgumentException(
                     getClass().getSimpleName()
                             + ": the input has type "

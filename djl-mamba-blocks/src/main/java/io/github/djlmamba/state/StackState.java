@@ -9,6 +9,7 @@
 package io.github.djlmamba.state;
 
 import ai.djl.ndarray.NDList;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.apiguardian.api.API;
@@ -17,24 +18,25 @@ import org.apiguardian.api.API;
  * The state of a stack of mixers.
  *
  * @param layers the state of each layer, the first layer's first
- * @param position the number of tokens that have been seen
+ * @param positions how many tokens each sequence has seen
  */
 @API(status = API.Status.EXPERIMENTAL)
-public record StackState(List<MixerState> layers, long position) implements MixerState {
+public record StackState(List<MixerState> layers, SequencePositions positions)
+        implements MixerState {
 
     /**
      * Checks and copies the components.
      *
-     * @throws IllegalArgumentException if a state is missing or the position is negative
+     * @throws IllegalArgumentException if a state or the positions are missing
      */
     public StackState {
         if (layers == null || layers.stream().anyMatch(Objects::isNull)) {
             throw new IllegalArgumentException(
                     "stack state: the state of a layer is null; give one state for each layer");
         }
-        if (position < 0) {
+        if (positions == null) {
             throw new IllegalArgumentException(
-                    "stack state: position is " + position + "; expected 0 or more");
+                    "stack state: the positions are null; give that of each sequence");
         }
         layers = List.copyOf(layers);
     }
@@ -47,5 +49,45 @@ public record StackState(List<MixerState> layers, long position) implements Mixe
             arrays.addAll(layer.arrays());
         }
         return arrays;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public MixerState with(NDList arrays, SequencePositions newPositions) {
+        List<MixerState> states = new ArrayList<>(layers.size());
+        int from = 0;
+        for (MixerState layer : layers) {
+            int to = from + layer.arrays().size();
+            states.add(layer.with(new NDList(arrays.subList(from, to)), newPositions));
+            from = to;
+        }
+        return new StackState(states, newPositions);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public MixerState select(int... rows) {
+        return new StackState(
+                layers.stream().map(layer -> layer.select(rows)).toList(), positions.select(rows));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public MixerState join(List<? extends MixerState> others) {
+        List<MixerState> states = new ArrayList<>(layers.size());
+        for (int i = 0; i < layers.size(); i++) {
+            int layer = i;
+            states.add(
+                    layers.get(i)
+                            .join(
+                                    others.stream()
+                                            .map(other -> ((StackState) other).layers().get(layer))
+                                            .toList()));
+        }
+        SequencePositions joined = positions;
+        for (MixerState other : others) {
+            joined = joined.join(other.positions());
+        }
+        return new StackState(states, joined);
     }
 }

@@ -17,7 +17,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apiguardian.api.API;
@@ -33,6 +37,9 @@ public final class AtomicFile {
     private static final String PARTIAL = ".part";
     private static final int BUFFER_BYTES = 1 << 20;
 
+    private static final Set<PosixFilePermission> READ_AND_WRITE =
+            PosixFilePermissions.fromString("rw-rw-rw-");
+
     private AtomicFile() {}
 
     /**
@@ -47,7 +54,7 @@ public final class AtomicFile {
         Files.createDirectories(folder);
         String prefix = file.getFileName() + ".";
         removePartial(folder, prefix);
-        Path partial = Files.createTempFile(folder, prefix, PARTIAL);
+        Path partial = Files.createTempFile(folder, prefix, PARTIAL, permissions(folder));
         try {
             try (FileChannel channel = FileChannel.open(partial, StandardOpenOption.WRITE);
                     OutputStream out =
@@ -66,6 +73,15 @@ public final class AtomicFile {
             Files.deleteIfExists(partial);
         }
         forceFolder(folder);
+    }
+
+    /**
+     * Lets those read a file whom the process's mask lets; temporary files are private otherwise.
+     */
+    private static FileAttribute<?>[] permissions(Path folder) {
+        return folder.getFileSystem().supportedFileAttributeViews().contains("posix")
+                ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(READ_AND_WRITE)}
+                : new FileAttribute<?>[0];
     }
 
     /** Removes what earlier writes have left that were killed on their way. */

@@ -23,6 +23,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
+import io.github.djlmamba.state.SequencePositions;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -199,8 +200,11 @@ class CausalSelfAttentionBlockTest {
                 new AttentionState(
                         manager.ones(new Shape(3, 5, 4, 2)),
                         manager.ones(new Shape(3, 5, 4, 2)),
-                        5);
+                        SequencePositions.alike(3, 5));
         assertMessage("(3, 5, 4, 2)", () -> block.mix(store, x, foreign, false, false));
+        AttentionState few =
+                new AttentionState(state.keys(), state.values(), SequencePositions.of(10));
+        assertMessage("positions [10]", () -> block.mix(store, x, few, false, false));
     }
 
     /** A state may be continued from several times, and older ones remain what they are. */
@@ -247,13 +251,13 @@ class CausalSelfAttentionBlockTest {
             MixerOutput result = block.mix(store, token, state, true, false);
             state = (AttentionState) result.state();
             assertEquals(Math.min(t + 1, 4), state.keys().getShape().get(1));
-            assertEquals(t + 1, state.position());
+            assertEquals(SequencePositions.of(t + 1), state.positions());
             assertArrayEquals(
                     whole.get(":, {}", t).toFloatArray(), result.output().toFloatArray(), 1e-5f);
         }
         AttentionState cut =
                 new AttentionState(
-                        state.keys().get(":, 1:"), state.values().get(":, 1:"), state.position());
+                        state.keys().get(":, 1:"), state.values().get(":, 1:"), state.positions());
         assertMessage("window of 5", () -> block.mix(store, x, cut, false, false));
     }
 

@@ -39,6 +39,7 @@ class MlpBlockTest {
                                 return x * (1 + Math.tanh(u)) / 2;
                             };
                     case RELU -> x -> Math.max(x, 0);
+                    case SQUARED_RELU -> x -> Math.max(x, 0) * Math.max(x, 0);
                     case SILU -> x -> x / (1 + Math.exp(-x));
                 };
         double[] points = {-30, -5, -2.5, -1, -0.3, 0, 1e-3, 0.7, 1, 2, 4, 30};

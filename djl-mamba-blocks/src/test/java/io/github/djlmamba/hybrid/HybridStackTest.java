@@ -33,6 +33,7 @@ import io.github.djlmamba.ssm.MambaOptions;
 import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
+import io.github.djlmamba.state.SequencePositions;
 import io.github.djlmamba.state.StackState;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -118,7 +119,7 @@ class HybridStackTest {
         assertMessage("reaches position 7", () -> stack.mix(store, seven, null, false, false));
         NDArray four = manager.ones(new Shape(1, 4, 8));
         MixerState state = stack.mix(store, four, null, true, false).state();
-        assertEquals(4, ((StackState) state).position());
+        assertEquals(SequencePositions.of(4), ((StackState) state).positions());
         assertMessage("reaches position 8", () -> stack.mix(store, four, state, false, false));
     }
 
@@ -164,7 +165,87 @@ class HybridStackTest {
     }
 
     @Test
+    void sharedParametersAreHeldOnceAndUsedInTurn() {
+        SharedTransformerOptions two =
+                SharedTransformerOptions.DEFAULTS.withBlocks(2).withAdapters(2, true);
+        HybridStackOptions options =
+                HybridStackOptions.of(8, LayerPattern.parse("SMSS"))
+                        .withSharedTransformer(two, MambaOptions.DEFAULTS);
+        HybridStack stack = initialized(options);
+        List<String> names = stack.getParameters().keys();
+        assertEquals(
+                List.of("06shared_02qkv_proj_weight", "07shared_02qkv_proj_weight"),
+                names.stream().filter(name -> name.contains("qkv_proj_weight")).toList());
+        assertEquals(
+                List.of("01layer_", "03layer_", "04layer_"),
+                names.stream()
+                        .filter(name -> name.endsWith("addition_05linear_weight"))
+                        .map(name -> name.substring(0, 8))
+                        .toList());
+        // The first and the last use share a block, the one between has its own.
+        HybridStack one =
+                initialized(
+                        options.withSharedTransformer(two.withBlocks(5), MambaOptions.DEFAULTS));
+        assertEquals(3, count(one, "qkv_proj_weight"), "blocks that no layer uses are not made");
+        assertEquals(1, count(initialized(shared(two.withBlocks(1))), "qkv_proj_weight"));
+    }
+
+    private static HybridStackOptions shared(SharedTransformerOptions options) {
+        return HybridStackOptions.of(8, LayerPattern.parse("SMSS"))
+                .withSharedTransformer(options, MambaOptions.DEFAULTS);
+    }
+
+    private static long count(HybridStack stack, String suffix) {
+        return stack.getParameters().keys().stream().filter(name -> name.endsWith(suffix)).count();
+    }
+
+    @Test
+    void aLayerWithASharedTransformerIsItsFormula() {
+        HybridStackOptions options =
+                HybridStackOptions.of(8, LayerPattern.parse("MS")).withNorm(NormOptions.RMS_NORM);
+        HybridStack stack = initialized(options);
+        NDArray e = manager.randomNormal(0, 1, new Shape(2, 5, 8), DataType.FLOAT32);
+        var first = stack.getChildren().valueAt(0);
+        NDArray h = first.forward(store, new NDList(e), false).singletonOrThrow();
+        var layer = stack.getChildren().valueAt(1).getChildren();
+        NDArray t =
+                stack.getChildren()
+                        .valueAt(3)
+                        .forward(store, new NDList(h.concat(e, 2)), false)
+                        .singletonOrThrow();
+        NDArray linear =
+                layer.valueAt(2)
+                        .getChildren()
+                        .valueAt(0)
+                        .getDirectParameters()
+                        .get("weight")
+                        .getArray();
+        NDArray sum = h.add(t.matMul(linear.transpose()));
+        NDList normed = layer.valueAt(0).forward(store, new NDList(sum), false);
+        NDArray mixed = h.add(layer.valueAt(1).forward(store, normed, false).singletonOrThrow());
+        NDArray expected =
+                stack.getChildren()
+                        .valueAt(2)
+                        .forward(store, new NDList(mixed), false)
+                        .singletonOrThrow();
+        NDArray actual = stack.forward(store, new NDList(e), false).singletonOrThrow();
+        assertArrayEquals(expected.toFloatArray(), actual.toFloatArray(), 1e-6f);
+    }
+
+    @Test
     void wrongSettingsAreNamed() {
+        SharedTransformerOptions shared = SharedTransformerOptions.DEFAULTS;
+        assertMessage("number of blocks is 0", () -> shared.withBlocks(0));
+        assertMessage("rank of the adapters is 0", () -> shared.withAdapters(0, true));
+        assertMessage("one is null", () -> shared.withMlp(null));
+        assertMessage(
+                "no settings for it; give them with withSharedTransformer",
+                () ->
+                        HybridStackOptions.of(8, LayerPattern.parse("MS"))
+                                .withSharedTransformer(null, MambaOptions.DEFAULTS));
+        assertMessage(
+                "there are no settings for shared transformer",
+                () -> shared(shared).withMixer(LayerSymbol.SHARED, null));
         LayerPattern pattern = LayerPattern.parse("MME");
         assertMessage(
                 "'E' at index 2 but there are no settings for mixture of experts",
@@ -197,8 +278,9 @@ class HybridStackTest {
         MixerState state = two.mix(store, x, null, true, false).state();
         assertMessage(
                 "of 2 layers but the stack has 3", () -> three.mix(store, x, state, false, false));
-        assertMessage("position is -1", () -> new StackState(List.of(), -1));
-        assertMessage("null", () -> new StackState(null, 0));
+        assertMessage("position is -1", () -> SequencePositions.of(3, -1));
+        assertMessage("null", () -> new StackState(null, SequencePositions.of(0)));
+        assertMessage("positions are null", () -> new StackState(List.of(), null));
     }
 
     @Test

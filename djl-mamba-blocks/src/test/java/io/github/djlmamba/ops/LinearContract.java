@@ -8,10 +8,15 @@
  */
 package io.github.djlmamba.ops;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.training.GradientCollector;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -102,6 +107,69 @@ public abstract class LinearContract {
                 provider,
                 new LinearCase(new Shape(4, 82), 256, 130, true, Layout.SLICED),
                 DataType.UNKNOWN);
+    }
+
+    @Test
+    void weightsStoredInBfloat16() {
+        Bfloat16Checks.assumeAvailable();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            for (long rows : new long[] {1, 3, 8, 9, 70}) {
+                for (boolean bias : new boolean[] {false, true}) {
+                    storedInBfloat16(manager, rows, 33, 18, bias);
+                    storedInBfloat16(manager, rows, 700, 1600, bias);
+                }
+            }
+        }
+    }
+
+    /** Values and gradients are those of the same numbers in float32. */
+    private void storedInBfloat16(
+            NDManager manager, long rows, long inputs, long outputs, boolean withBias) {
+        NDArray x = manager.randomNormal(0, 1, new Shape(rows, inputs), DataType.FLOAT32);
+        NDArray narrow =
+                Precision.BFLOAT16.cast(
+                        manager.randomNormal(0, 1, new Shape(outputs, inputs), DataType.FLOAT32));
+        NDArray wide = Precision.FLOAT32.cast(narrow);
+        NDArray bias =
+                withBias ? manager.randomNormal(0, 1, new Shape(outputs), DataType.FLOAT32) : null;
+        NDArray direction = manager.randomNormal(0, 1, new Shape(rows, outputs), DataType.FLOAT32);
+        x.setRequiresGradient(true);
+        float[][] gradients = new float[2][];
+        float[][] outputsOf = new float[2][];
+        for (int i = 0; i < 2; i++) {
+            x.getGradient().subi(x.getGradient());
+            Linear linear = Linear.of(x, i == 0 ? wide : narrow).withBias(bias);
+            linear.check();
+            try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+                NDArray y = provider().linear(linear);
+                outputsOf[i] = y.toFloatArray();
+                collector.backward(y.mul(direction).sum());
+            }
+            gradients[i] = x.getGradient().toFloatArray();
+        }
+        assertArrayEquals(outputsOf[0], outputsOf[1], 1e-3f);
+        assertArrayEquals(gradients[0], gradients[1], 1e-3f);
+    }
+
+    @Test
+    void rowsOfADecodeStepDoNotDependOnEachOther() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            NDArray x = manager.randomNormal(0, 1, new Shape(8, 100), DataType.FLOAT32);
+            NDArray weight = manager.randomNormal(0, 1, new Shape(77, 100), DataType.FLOAT32);
+            NDArray together = provider().linear(Linear.of(x, weight));
+            for (int row = 0; row < 8; row++) {
+                NDArray alone = provider().linear(Linear.of(x.get("{}:{}", row, row + 1), weight));
+                assertArrayEquals(
+                        alone.toFloatArray(),
+                        together.get(row).toFloatArray(),
+                        decodeRowTolerance());
+            }
+        }
+    }
+
+    /** How far a row's result may differ with those beside it. */
+    protected float decodeRowTolerance() {
+        return 1e-5f;
     }
 
     @Test

@@ -11,7 +11,9 @@ package io.github.djlmamba.state;
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.attention.CausalSelfAttentionBlock;
 import io.github.djlmamba.attention.RotaryOptions;
+import io.github.djlmamba.feedforward.ExpertRouting;
 import io.github.djlmamba.feedforward.GatedMlpOptions;
+import io.github.djlmamba.feedforward.MixtureOfExpertsOptions;
 import io.github.djlmamba.feedforward.MlpActivation;
 import io.github.djlmamba.feedforward.MlpBlock;
 import io.github.djlmamba.feedforward.MlpOptions;
@@ -19,10 +21,14 @@ import io.github.djlmamba.hybrid.HybridStack;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
+import io.github.djlmamba.hybrid.ParallelMixerOptions;
+import io.github.djlmamba.hybrid.SharedTransformerOptions;
 import io.github.djlmamba.norm.NormOptions;
 import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaBlock;
+import io.github.djlmamba.ssm.MambaOptions;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 
@@ -34,6 +40,22 @@ public final class MixerCases {
 
     private static final Mamba2Options MAMBA2 =
             Mamba2Options.DEFAULTS.withHeadSize(4).withStateSize(5);
+
+    private static final SharedTransformerOptions SHARED =
+            SharedTransformerOptions.DEFAULTS.withAttention(
+                    SharedTransformerOptions.DEFAULTS.attention().withHeads(4));
+
+    private static final SharedTransformerOptions ADAPTED =
+            SharedTransformerOptions.DEFAULTS
+                    .withBlocks(2)
+                    .withAttention(
+                            AttentionOptions.DEFAULTS
+                                    .withHeads(2)
+                                    .withKeyValueHeads(1)
+                                    .withScale(0.7)
+                                    .withRotary(RotaryOptions.DEFAULTS))
+                    .withMlp(GatedMlpOptions.DEFAULTS.withHiddenSize(12).withBias(true))
+                    .withAdapters(3, true);
 
     private MixerCases() {}
 
@@ -60,6 +82,24 @@ public final class MixerCases {
         cases.put(
                 "Mamba with a convolution of width 1",
                 () -> MambaBlock.builder().setModelSize(MODEL_SIZE).optConvolutionWidth(1).build());
+        for (MambaOptions.SelectionNorm norm : MambaOptions.SelectionNorm.values()) {
+            MambaOptions options =
+                    MambaOptions.DEFAULTS
+                            .withStateSize(3)
+                            .withDeltaRank(2)
+                            .withChannels(12)
+                            .withSelectionNorm(norm, 1e-4f);
+            cases.put("Mamba with selection norm " + norm, () -> options.newMixer(MODEL_SIZE, 1));
+        }
+        cases.put(
+                "Mamba with heads",
+                () ->
+                        MambaOptions.DEFAULTS
+                                .withHeads(4)
+                                .withStateSize(3)
+                                .withDeltaRank(2)
+                                .withSelectionNorm(MambaOptions.SelectionNorm.WEIGHTED, 1e-5f)
+                                .newMixer(MODEL_SIZE, 1));
         for (Mamba2Options.Norm norm : Mamba2Options.Norm.values()) {
             cases.put(
                     "Mamba-2 with norm " + norm,
@@ -79,6 +119,13 @@ public final class MixerCases {
                                 .withConvolutionBias(false)
                                 .withSkipByChannel(true)
                                 .withDeltaLimits(0.002, 0.05)
+                                .newMixer(MODEL_SIZE, 1));
+        cases.put(
+                "Mamba-2 with multipliers",
+                () ->
+                        MAMBA2.withProjectionBias(false, true)
+                                .withMultipliers(
+                                        new Mamba2Options.Multipliers(1.2, 0.9, 1.1, 0.8, 1.3, 0.7))
                                 .newMixer(MODEL_SIZE, 1));
         cases.put(
                 "Mamba-2 with a convolution of width 1",
@@ -119,12 +166,42 @@ public final class MixerCases {
                                 .optHeads(2)
                                 .optWindow(1)
                                 .build());
-        cases.put("gated MLP", () -> GatedMlpOptions.DEFAULTS.newMixer(MODEL_SIZE, 1));
         for (MlpActivation activation : MlpActivation.values()) {
+            GatedMlpOptions gated = GatedMlpOptions.DEFAULTS.withActivation(activation);
+            cases.put("gated MLP " + activation, () -> gated.newMixer(MODEL_SIZE, 1));
             MlpOptions options = MlpOptions.DEFAULTS.withActivation(activation);
             cases.put("MLP " + activation, () -> options.newMixer(MODEL_SIZE, 1));
         }
+        cases.putAll(experts());
+        cases.put(
+                "attention and Mamba-2 in parallel",
+                () ->
+                        new ParallelMixerOptions(
+                                        List.of(
+                                                new ParallelMixerOptions.Branch(
+                                                        AttentionOptions.DEFAULTS.withHeads(2),
+                                                        0.9,
+                                                        1.1),
+                                                ParallelMixerOptions.Branch.of(MAMBA2)))
+                                .newMixer(MODEL_SIZE, 1));
         cases.putAll(stacks());
+        return cases;
+    }
+
+    private static Map<String, Supplier<SequenceMixer>> experts() {
+        MixtureOfExpertsOptions options = MixtureOfExpertsOptions.of(4, 2, 6);
+        Map<String, MixtureOfExpertsOptions> kinds = new LinkedHashMap<>();
+        kinds.put("softmax of the chosen", options);
+        kinds.put("softmax", options.withRouting(ExpertRouting.SOFTMAX));
+        kinds.put(
+                "sigmoid, groups, plain experts, a shared one and a latent size",
+                options.withRouting(ExpertRouting.SIGMOID.withGroups(2, 1).withScale(1.5))
+                        .withExperts(false, MlpActivation.SQUARED_RELU)
+                        .withShared(MlpOptions.DEFAULTS.withHiddenSize(5))
+                        .withLatentSize(6, true));
+        Map<String, Supplier<SequenceMixer>> cases = new LinkedHashMap<>();
+        kinds.forEach(
+                (name, kind) -> cases.put("experts: " + name, () -> kind.newMixer(MODEL_SIZE, 1)));
         return cases;
     }
 
@@ -164,8 +241,26 @@ public final class MixerCases {
                                 HybridStackOptions.of(
                                                 MODEL_SIZE, LayerPattern.allocate(6, 0.17, 0.5))
                                         .withNorm(NormOptions.RMS_NORM)
+                                        .withResidualMultiplier(0.6)
                                         .withRescaleOutputs(false)));
+        cases.put(
+                "stack: shared transformer",
+                () ->
+                        stack(
+                                shared("MSMS", SHARED, MambaOptions.DEFAULTS)
+                                        .withNorm(NormOptions.LAYER_NORM)));
+        cases.put(
+                "stack: two shared transformers with adapters",
+                () -> stack(shared("SMSSMS", ADAPTED, MAMBA2).withPositions(40)));
         return cases;
+    }
+
+    private static HybridStackOptions shared(
+            String pattern, SharedTransformerOptions options, MixerOptions mixer) {
+        return HybridStackOptions.of(MODEL_SIZE, LayerPattern.parse(pattern))
+                .withNorm(NormOptions.RMS_NORM)
+                .withMixer(LayerSymbol.MAMBA, mixer)
+                .withSharedTransformer(options, mixer);
     }
 
     private static HybridStack stack(HybridStackOptions options) {

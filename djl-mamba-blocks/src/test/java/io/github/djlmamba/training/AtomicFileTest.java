@@ -18,6 +18,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class AtomicFileTest {
@@ -33,6 +35,15 @@ class AtomicFileTest {
         AtomicFile.write(file, out -> out.write("new".getBytes(StandardCharsets.UTF_8)));
         assertEquals("new", Files.readString(file));
         assertEquals(List.of("other.bin.8126.part", "run.bin"), names(folder.resolve("inner")));
+    }
+
+    @Test
+    @DisabledOnOs(value = OS.WINDOWS, disabledReason = "has other permissions")
+    void givesFilesThePermissionsOfOtherNewFiles() throws IOException {
+        Path plain = Files.writeString(folder.resolve("plain.bin"), "plain");
+        Path file = folder.resolve("run.bin");
+        AtomicFile.write(file, out -> out.write(1));
+        assertEquals(Files.getPosixFilePermissions(plain), Files.getPosixFilePermissions(file));
     }
 
     @Test

@@ -66,6 +66,19 @@ public final class NativeBenchmarks {
     }
 
     /**
+     * Times a sum over an array by all threads together, which does nothing but read it.
+     *
+     * @param bytes the size of the array
+     * @param repetitions the number of timings
+     * @return the nanoseconds of each
+     * @throws IllegalStateException if the native ops do not work here
+     */
+    public static long[] read(long bytes, int repetitions) {
+        NativeLibrary.require();
+        return timeRead(bytes, repetitions);
+    }
+
+    /**
      * Computes a product of float32 matrices, which is not recorded for a gradient.
      *
      * @param implementation one of {@link #PRODUCT_IMPLEMENTATIONS}
@@ -193,6 +206,8 @@ public final class NativeBenchmarks {
     private static native long[] timeExp2(long rounds, int repetitions);
 
     private static native long[] timeCopy(long bytes, int repetitions);
+
+    private static native long[] timeRead(long bytes, int repetitions);
 
     private static native long multiply(String implementation, long a, long b);
 

@@ -46,6 +46,11 @@ class NativeLinearTest extends LinearContract {
         return NativeTests.provider();
     }
 
+    @Override
+    protected float decodeRowTolerance() {
+        return 0;
+    }
+
     @Test
     void everyChoiceOfProductsComputesTheSame() {
         OpsProvider provider = provider();

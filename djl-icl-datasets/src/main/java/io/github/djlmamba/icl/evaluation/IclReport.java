@@ -8,19 +8,15 @@
  */
 package io.github.djlmamba.icl.evaluation;
 
-import com.google.gson.Gson;
-import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.Strictness;
+import io.github.djlmamba.icl.internal.ReportJson;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeSet;
 import org.apiguardian.api.API;
 
 /**
@@ -46,13 +42,6 @@ public record IclReport(
         long seed,
         String metric,
         List<Entry> curve) {
-
-    private static final Gson GSON =
-            new GsonBuilder()
-                    .setStrictness(Strictness.STRICT)
-                    .setPrettyPrinting()
-                    .disableHtmlEscaping()
-                    .create();
 
     private static final Set<String> KEYS =
             Set.of("task", "model", "dims", "points", "prompts", "seed", "metric", "curve");
@@ -115,7 +104,7 @@ public record IclReport(
      * @throws IllegalArgumentException if an error is not a finite number, which JSON cannot say
      */
     public String toJson() {
-        return GSON.toJson(this);
+        return ReportJson.GSON.toJson(this);
     }
 
     /**
@@ -128,28 +117,16 @@ public record IclReport(
      */
     public static IclReport fromJson(String json) {
         try {
-            JsonObject report = GSON.fromJson(json, JsonObject.class);
-            checkKeys("report", report, KEYS);
+            JsonObject report = ReportJson.GSON.fromJson(json, JsonObject.class);
+            ReportJson.checkKeys("report", report, KEYS);
             for (JsonElement entry : report.getAsJsonArray("curve")) {
-                checkKeys("entry of the curve", entry.getAsJsonObject(), ENTRY_KEYS);
+                ReportJson.checkKeys("entry of the curve", entry.getAsJsonObject(), ENTRY_KEYS);
             }
-            return GSON.fromJson(json, IclReport.class);
+            return ReportJson.GSON.fromJson(json, IclReport.class);
         } catch (RuntimeException e) {
             // Gson has no type of its own for what goes wrong between a document and a record.
             throw new IllegalArgumentException(
-                    "This is not a report of an evaluation in JSON: " + e.getMessage(), e);
-        }
-    }
-
-    private static void checkKeys(String what, JsonObject object, Set<String> expected) {
-        if (!object.keySet().equals(expected)) {
-            throw new JsonParseException(
-                    "a "
-                            + what
-                            + " must have the keys "
-                            + new TreeSet<>(expected)
-                            + ", but has "
-                            + object.keySet());
+                    "This is not a report of an evaluation in JSON: " + ReportJson.reason(e), e);
         }
     }
 }

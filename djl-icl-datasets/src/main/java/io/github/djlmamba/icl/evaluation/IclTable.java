@@ -8,6 +8,7 @@
  */
 package io.github.djlmamba.icl.evaluation;
 
+import io.github.djlmamba.icl.internal.TextTable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -44,13 +45,6 @@ public final class IclTable {
             baselines.forEach(name -> row.add(number(entry.baselines().get(name))));
             rows.add(row);
         }
-        int[] widths = new int[heading.size()];
-        rows.forEach(
-                row -> {
-                    for (int column = 0; column < widths.length; column++) {
-                        widths[column] = Math.max(widths[column], row.get(column).length());
-                    }
-                });
         StringBuilder text = new StringBuilder();
         text.append(
                 String.format(
@@ -61,14 +55,7 @@ public final class IclTable {
                         report.dims(),
                         report.prompts(),
                         report.seed()));
-        for (List<String> row : rows) {
-            for (int column = 0; column < widths.length; column++) {
-                text.append(column == 0 ? "" : "  ");
-                text.append(" ".repeat(widths[column] - row.get(column).length()));
-                text.append(row.get(column));
-            }
-            text.append('\n');
-        }
+        TextTable.append(text, rows);
         return text.toString();
     }
 

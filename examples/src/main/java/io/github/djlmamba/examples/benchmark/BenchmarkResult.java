@@ -20,7 +20,8 @@ import org.apiguardian.api.API;
  * <p>The unit of the rate follows from what is measured: 10^9 exponentials a second for exp2 and
  * the scan (one for each entry of (B, L, D, N)), 10^9 bytes read and written a second for copy, the
  * convolution and the Adam step, 10^9 operations a second for products and linear, tokens a second
- * for a training step and a prefill, and per cent of the whole for a part of it.
+ * for a training step, a prefill and decoding, 10^9 bytes a second for what reads memory or a file,
+ * and per cent of the whole for a part of it.
  *
  * @param name what was called
  * @param provider what ran it: an ops provider, or a library for the rates of the machine

@@ -104,7 +104,11 @@ public final class BenchmarkTable {
         if (name.contains(": ")) {
             return "%";
         }
-        return name.endsWith("training step") || name.endsWith("prefill") ? "tokens/s" : "GB/s";
+        boolean tokens =
+                name.endsWith("training step")
+                        || name.endsWith("prefill")
+                        || name.endsWith("decode");
+        return tokens ? "tokens/s" : "GB/s";
     }
 
     private static String number(String format, Double value) {

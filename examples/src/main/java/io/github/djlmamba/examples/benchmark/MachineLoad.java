@@ -71,6 +71,17 @@ record MachineLoad(
                 CHECKED_BY_TIMING);
     }
 
+    /** The reading of an array of the given size. */
+    static MachineLoad read(long bytes) {
+        return new MachineLoad(
+                "read",
+                "sum",
+                String.format(Locale.ROOT, "%.1f MB", bytes / 1e6),
+                threads -> bytes / 1e9,
+                repetitions -> NativeBenchmarks.read(bytes, repetitions),
+                CHECKED_BY_TIMING);
+    }
+
     /** Products of the size of a language model's layer, for the best rate that products reach. */
     static List<MachineLoad> products(NDManager manager) {
         return products(

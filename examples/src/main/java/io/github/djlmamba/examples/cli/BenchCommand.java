@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             BenchOpsCommand.class,
             BenchTrainCommand.class,
+            BenchGenerateCommand.class,
             CommandLine.HelpCommand.class
         },
         mixinStandardHelpOptions = true,

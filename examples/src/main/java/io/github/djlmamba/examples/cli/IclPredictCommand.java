@@ -10,7 +10,6 @@ package io.github.djlmamba.examples.cli;
 
 import ai.djl.inference.Predictor;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.repository.zoo.ZooModel;
@@ -18,6 +17,8 @@ import io.github.djlmamba.icl.evaluation.IclPredictor;
 import io.github.djlmamba.icl.task.IclPrompts;
 import io.github.djlmamba.zoo.icl.InContextModels;
 import io.github.djlmamba.zoo.icl.InContextPrompt;
+import io.github.djlmamba.zoo.safetensors.SafetensorsFile;
+import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -46,11 +47,10 @@ final class IclPredictCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            NDList arrays = TensorFiles.read(input, manager);
-            IclPrompts prompts =
-                    IclPrompts.of(
-                            TensorFiles.require(arrays, "xs", input),
-                            TensorFiles.require(arrays, "ys", input));
+            IclPrompts prompts;
+            try (SafetensorsFile file = SafetensorsFile.open(input)) {
+                prompts = IclPrompts.of(file.read("xs", manager), file.read("ys", manager));
+            }
             float[] predictions = new float[prompts.count() * prompts.points()];
             try (ZooModel<InContextPrompt, float[]> zooModel = model.load();
                     Predictor<InContextPrompt, float[]> predictor = zooModel.newPredictor()) {
@@ -70,8 +70,7 @@ final class IclPredictCommand implements Callable<Integer> {
             }
             NDArray result =
                     manager.create(predictions, new Shape(prompts.count(), prompts.points()));
-            result.setName("predictions");
-            TensorFiles.write(new NDList(result), output);
+            SafetensorsWriter.builder().addTensor("predictions", result).build().write(output);
         }
         return 0;
     }

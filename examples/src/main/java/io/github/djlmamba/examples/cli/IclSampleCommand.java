@@ -11,6 +11,7 @@ package io.github.djlmamba.examples.cli;
 import ai.djl.ndarray.NDManager;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.icl.task.IclTasks;
+import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -59,7 +60,10 @@ final class IclSampleCommand implements Callable<Integer> {
                         dims == null ? standard.dims() : dims,
                         points == null ? standard.points() : points);
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            TensorFiles.write(sized.sample(seed, 0, prompts).toNDList(manager), output);
+            SafetensorsWriter.builder()
+                    .addTensors(sized.sample(seed, 0, prompts).toNDList(manager))
+                    .build()
+                    .write(output);
         }
         return 0;
     }

@@ -15,13 +15,14 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.djlmamba.icl.evaluation.IclReport;
 import io.github.djlmamba.zoo.icl.InContextModels;
+import io.github.djlmamba.zoo.safetensors.SafetensorsFile;
+import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
 import java.awt.image.BufferedImage;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -97,9 +98,9 @@ class DjlMambaTest {
 
         int changedFrom = 9;
         Path changed = folder.resolve("changed.safetensors");
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            NDList arrays = TensorFiles.read(prompts, manager);
-            NDArray ys = arrays.get("ys");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafetensorsFile file = SafetensorsFile.open(prompts)) {
+            NDArray ys = file.read("ys", manager);
             float[] values = ys.toFloatArray();
             for (int i = 0; i < values.length; i++) {
                 if (i % POINTS >= changedFrom) {
@@ -107,8 +108,11 @@ class DjlMambaTest {
                 }
             }
             NDArray replaced = manager.create(values, ys.getShape());
-            replaced.setName("ys");
-            TensorFiles.write(new NDList(arrays.get("xs"), replaced), changed);
+            SafetensorsWriter.builder()
+                    .addTensor("xs", file.read("xs", manager))
+                    .addTensor("ys", replaced)
+                    .build()
+                    .write(changed);
         }
         assertEquals(0, predict(changed, predictions), err::toString);
         float[] after = read(predictions, "predictions", new Shape(70, POINTS));
@@ -302,8 +306,9 @@ class DjlMambaTest {
     }
 
     private static float[] read(Path file, String name, Shape shape) throws Exception {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            NDArray array = TensorFiles.require(TensorFiles.read(file, manager), name, file);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafetensorsFile tensors = SafetensorsFile.open(file)) {
+            NDArray array = tensors.read(name, manager);
             assertEquals(shape, array.getShape());
             return array.toFloatArray();
         }

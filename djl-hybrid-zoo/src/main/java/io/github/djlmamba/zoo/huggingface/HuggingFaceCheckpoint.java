@@ -1,0 +1,237 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+package io.github.djlmamba.zoo.huggingface;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import io.github.djlmamba.language.LanguageModel;
+import io.github.djlmamba.language.LanguageModelOptions;
+import io.github.djlmamba.ops.Precision;
+import io.github.djlmamba.training.AtomicFile;
+import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
+import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
+import io.github.djlmamba.zoo.safetensors.TensorSource;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apiguardian.api.API;
+
+/**
+ * A language model and how a checkpoint of it is laid out: its configuration, and the names, types
+ * and shapes of its tensors. Thread safe as long as no parameter changes.
+ */
+@API(status = API.Status.EXPERIMENTAL)
+public final class HuggingFaceCheckpoint {
+
+    private final ModelConfig config;
+    private final LanguageModel model;
+    private final List<StoredTensor> tensors;
+
+    private HuggingFaceCheckpoint(
+            ModelConfig config, LanguageModel model, List<StoredTensor> tensors) {
+        this.config = config;
+        this.model = model;
+        this.tensors = List.copyOf(tensors);
+    }
+
+    /**
+     * Loads a model: config.json, and model.safetensors or shards with an index. Numbers of half
+     * precision become float32. Each tensor is read straight into the memory of its parameter; the
+     * parameters are frozen.
+     *
+     * @param folder the folder
+     * @param manager the manager of the parameters
+     * @return the model with its layout
+     * @throws IOException if a file is missing or cannot be read
+     * @throws MalformedModelException if a file is not valid, if the configuration is of no known
+     *     family or asks for what that has not, or if tensors are missing, not expected or of
+     *     another shape; nothing of the model remains then
+     */
+    public static HuggingFaceCheckpoint load(Path folder, NDManager manager)
+            throws IOException, MalformedModelException {
+        ModelConfig config = ModelConfig.read(folder);
+        LanguageModel model = newModel(config);
+        List<TensorTable.Row> rows = rows(config, model);
+        try (SafetensorsFolder source = SafetensorsFolder.open(folder)) {
+            List<StoredTensor> tensors = CheckpointLayout.stored(rows, source);
+            fill(source, tensors, manager);
+            // Each parameter has its array: this only tells the blocks their input's shape.
+            model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+            model.freezeParameters(true);
+            return new HuggingFaceCheckpoint(config, model, tensors);
+        }
+    }
+
+    /**
+     * Makes a model of a configuration, with parameters that are not initialised.
+     *
+     * @param config the configuration
+     * @return the model
+     * @throws MalformedModelException if the configuration is of no known family or asks for what
+     *     that has not
+     */
+    public static LanguageModel newModel(ModelConfig config) throws MalformedModelException {
+        CheckpointFamily family = CheckpointFamilies.of(config);
+        try {
+            return new LanguageModel(family.options(config));
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new MalformedModelException(
+                    config.source() + " is of no possible model: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Describes the checkpoint of a model that was made by {@link #newModel}, for example to save
+     * it after training.
+     *
+     * @param config the configuration that it was made of
+     * @param model the model
+     * @return the model with the usual layout of its family, in float32
+     * @throws MalformedModelException if the configuration is of no known family
+     * @throws IllegalArgumentException if the model is not of this configuration
+     */
+    public static HuggingFaceCheckpoint of(ModelConfig config, LanguageModel model)
+            throws MalformedModelException {
+        LanguageModelOptions options = newModel(config).options();
+        if (!options.equals(model.options())) {
+            throw new IllegalArgumentException(
+                    "the model has the settings "
+                            + model.options()
+                            + " but "
+                            + config.source()
+                            + " stands for "
+                            + options);
+        }
+        return new HuggingFaceCheckpoint(
+                config, model, CheckpointLayout.usual(rows(config, model)));
+    }
+
+    private static List<TensorTable.Row> rows(ModelConfig config, LanguageModel model)
+            throws MalformedModelException {
+        TensorTable table = TensorTable.of(model);
+        try {
+            CheckpointFamilies.of(config).map(config, model.options(), table);
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new MalformedModelException(
+                    config.source() + " is of no possible model: " + e.getMessage(), e);
+        }
+        return table.rows();
+    }
+
+    private static void fill(TensorSource source, List<StoredTensor> tensors, NDManager manager)
+            throws IOException, MalformedModelException {
+        Map<Parameter, NDArray> arrays = new IdentityHashMap<>();
+        try {
+            for (StoredTensor tensor : tensors) {
+                NDArray array =
+                        arrays.computeIfAbsent(
+                                tensor.parameter(),
+                                parameter ->
+                                        manager.create(parameter.getShape(), DataType.FLOAT32));
+                if (tensor.copy()) {
+                    checkCopy(source, tensor, array);
+                } else {
+                    tensor.read(source, array);
+                }
+            }
+        } catch (IOException | MalformedModelException | RuntimeException | Error e) {
+            arrays.values().forEach(NDArray::close);
+            throw e;
+        }
+        for (Map.Entry<Parameter, NDArray> entry : arrays.entrySet()) {
+            entry.getValue().setName(entry.getKey().getName());
+            entry.getKey().setShape(null);
+            entry.getKey().setArray(entry.getValue());
+        }
+    }
+
+    private static void checkCopy(TensorSource source, StoredTensor tensor, NDArray array)
+            throws IOException, MalformedModelException {
+        try (NDArray copy = source.read(tensor.name(), array.getManager(), DataType.FLOAT32)) {
+            if (!copy.contentEquals(array)) {
+                throw new MalformedModelException(
+                        source
+                                + ": the tensor "
+                                + tensor.name()
+                                + " differs from the one that it is tied to by"
+                                + " \"tie_word_embeddings\"; set that to false in "
+                                + ModelConfig.FILE
+                                + " to use both");
+            }
+        }
+    }
+
+    /**
+     * Saves the model as a folder that {@link #load} and the public library read: the tensors by
+     * their stored names, shapes and types, then the configuration. Each file is written beside its
+     * place and renamed.
+     *
+     * @param folder the folder, which is created
+     * @throws IOException if it cannot be written
+     */
+    public void save(Path folder) throws IOException {
+        SafetensorsWriter.Builder writer = SafetensorsWriter.builder();
+        for (StoredTensor tensor : tensors) {
+            writer.addTensor(
+                    tensor.name(),
+                    tensor.type(),
+                    tensor.shape(),
+                    manager -> stored(tensor, manager));
+        }
+        writer.build().writeFolder(folder);
+        AtomicFile.write(
+                folder.resolve(ModelConfig.FILE),
+                out -> out.write(config.json().getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private static NDArray stored(StoredTensor tensor, NDManager manager) {
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            NDArray part = tensor.part(Precision.FLOAT32.cast(tensor.parameter().getArray()));
+            NDScope.unregister(part);
+            part.attach(manager);
+            return part;
+        }
+    }
+
+    /**
+     * Returns the configuration.
+     *
+     * @return the configuration
+     */
+    public ModelConfig config() {
+        return config;
+    }
+
+    /**
+     * Returns the model.
+     *
+     * @return the model
+     */
+    public LanguageModel model() {
+        return model;
+    }
+
+    /**
+     * Returns the tensors of the checkpoint, and where the model holds them.
+     *
+     * @return the tensors
+     */
+    public List<StoredTensor> tensors() {
+        return tensors;
+    }
+}
