@@ -25,6 +25,7 @@ final class CheckpointFamilies {
                     new FalconH1Family(),
                     new NemotronHFamily(),
                     new GraniteMoeHybridFamily(),
+                    new Mamba2HybridFamily(),
                     new ZambaFamily(),
                     new Zamba2Family());
 

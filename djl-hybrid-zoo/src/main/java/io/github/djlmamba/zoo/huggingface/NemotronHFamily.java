@@ -76,7 +76,8 @@ final class NemotronHFamily implements CheckpointFamily {
                 false);
     }
 
-    private static LayerPattern pattern(ModelConfig config) throws MalformedModelException {
+    /** Returns the pattern that a list of names or a string of symbols gives. */
+    static LayerPattern pattern(ModelConfig config) throws MalformedModelException {
         LayerPattern pattern;
         String key =
                 config.has("layers_block_type") ? "layers_block_type" : "hybrid_override_pattern";
@@ -156,6 +157,10 @@ final class NemotronHFamily implements CheckpointFamily {
     /** {@inheritDoc} */
     @Override
     public void map(ModelConfig config, LanguageModelOptions options, TensorTable table) {
+        mapBackbone(options, table);
+    }
+
+    static void mapBackbone(LanguageModelOptions options, TensorTable table) {
         CommonTensors.ends(options, table, "backbone.embeddings.weight", "backbone.norm_f.weight");
         HybridStackOptions stack = options.stack();
         List<LayerSymbol> kinds = stack.pattern().layers();
