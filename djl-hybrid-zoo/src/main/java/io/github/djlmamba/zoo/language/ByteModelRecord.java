@@ -30,6 +30,8 @@ import org.apiguardian.api.API;
  * @param javaVersion the version of Java
  * @param seconds the time that training took
  * @param losses the losses by step, in nats per byte
+ * @param note what else there is to say of the run, such as that it went on on another machine, or
+ *     null
  * @param evaluation how well the model predicts what was held out, or null where that was not
  *     measured yet
  */
@@ -45,6 +47,7 @@ public record ByteModelRecord(
         String javaVersion,
         double seconds,
         List<TrainingHistory.Entry> losses,
+        String note,
         Evaluation evaluation) {
 
     /** The name of a record's file. */
@@ -69,6 +72,7 @@ public record ByteModelRecord(
      * @param command the command that trained it
      * @param commit the commit of the sources, or null where it is not known
      * @param textSource where the text comes from
+     * @param note what else there is to say of the run, or null
      * @param settings the settings
      * @param threads the threads that it computed on
      * @param history the losses
@@ -78,6 +82,7 @@ public record ByteModelRecord(
             String command,
             String commit,
             String textSource,
+            String note,
             ByteModelTrainingSettings settings,
             int threads,
             TrainingHistory history) {
@@ -97,6 +102,7 @@ public record ByteModelRecord(
                 System.getProperty("java.version"),
                 history.seconds(),
                 history.curve(),
+                note,
                 null);
     }
 
@@ -118,6 +124,7 @@ public record ByteModelRecord(
                 javaVersion,
                 seconds,
                 losses,
+                note,
                 measured);
     }
 

@@ -20,10 +20,14 @@ import ai.djl.util.JsonUtils;
 import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.training.AdamTrainer;
 import io.github.djlmamba.training.TokenCrossEntropy;
+import io.github.djlmamba.zoo.huggingface.HuggingFaceCheckpoint;
+import io.github.djlmamba.zoo.safetensors.TensorType;
+import io.github.djlmamba.zoo.text.TextGeneration;
 import io.github.djlmamba.zoo.training.SettingsCheck;
 import io.github.djlmamba.zoo.training.TrainingHistory;
 import io.github.djlmamba.zoo.training.TrainingRun;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,9 +39,9 @@ import org.apiguardian.api.API;
  * next byte.
  *
  * <p>The folder of a run holds {@link TrainingRun#CHECKPOINT}, {@link TrainingRun#HISTORY}, {@value
- * #VALIDATION} and, at its end, the model. The held-out part of the text is not looked at. A run
- * that resumes from its checkpoint gives what it would have given without the break; see {@link
- * TrainingRun}. Not thread safe.
+ * #VALIDATION} and, at its end, the model as a {@link HuggingFaceCheckpoint} with matrices in
+ * bfloat16. The held-out part of the text is not looked at. A run that resumes from its checkpoint
+ * gives what it would have given without the break; see {@link TrainingRun}. Not thread safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class ByteModelTraining {
@@ -179,7 +183,18 @@ public final class ByteModelTraining {
         /** {@inheritDoc} */
         @Override
         public void save(Model model, Path folder) throws IOException {
-            ByteModels.save(model, training.model(), folder);
+            try {
+                HuggingFaceCheckpoint.of(
+                                training.model().config(), (LanguageModel) model.getBlock())
+                        .withMatricesIn(TensorType.BF16)
+                        .save(folder);
+            } catch (MalformedModelException e) {
+                throw new AssertionError("the settings have made this model", e);
+            }
+            // What text generation reads beside the configuration.
+            Files.writeString(
+                    folder.resolve("serving.properties"),
+                    "engine=PyTorch\n" + TextGeneration.TOKENIZER + "=bytes\n");
         }
     }
 }

@@ -50,13 +50,8 @@ public final class ByteText {
                 "the share for validation",
                 validationShare,
                 "0 or more and less than 1");
-        SettingsCheck.require(
-                heldOutShare >= 0 && heldOutShare < 1,
-                "the share that is held out",
-                heldOutShare,
-                "0 or more and less than 1");
         byte[] bytes = bytes(file);
-        long heldOutFrom = bytes.length - (long) Math.ceil(bytes.length * heldOutShare);
+        long heldOutFrom = heldOutFrom(bytes.length, heldOutShare);
         long validationFrom = heldOutFrom - (long) Math.ceil(bytes.length * validationShare);
         if (validationFrom < 2) {
             throw new IllegalArgumentException(
@@ -69,6 +64,23 @@ public final class ByteText {
         }
         return new ByteText(
                 bytes, new Parts(sha256(bytes), bytes.length, validationFrom, heldOutFrom));
+    }
+
+    /**
+     * Returns where the part that is held out begins.
+     *
+     * @param size the number of bytes of the text
+     * @param heldOutShare the share of them at the end that is held out, 0 to 1
+     * @return the offset of its first byte
+     * @throws IllegalArgumentException if the share is out of range
+     */
+    public static int heldOutFrom(int size, double heldOutShare) {
+        SettingsCheck.require(
+                heldOutShare >= 0 && heldOutShare <= 1,
+                "the share that is held out",
+                heldOutShare,
+                "0 to 1");
+        return size - (int) Math.ceil(size * heldOutShare);
     }
 
     /**

@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
 /** The commands of language models over bytes. */
 @Command(
         name = "text",
-        description = "Language models over the bytes of a text: train.",
-        subcommands = {TextTrainCommand.class, CommandLine.HelpCommand.class},
+        description = "Language models over the bytes of a text: train, evaluate.",
+        subcommands = {TextTrainCommand.class, TextEvalCommand.class, CommandLine.HelpCommand.class},
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 final class TextCommand implements Runnable {

@@ -40,6 +40,9 @@ final class TextTrainCommand implements Callable<Integer> {
             description = "Where the text comes from, for the record: package, version, command.")
     private String textSource;
 
+    @Option(names = "--note", description = "What else to say of the run, for the record.")
+    private String note;
+
     @Option(
             names = "--held-out",
             defaultValue = "0.05",
@@ -213,6 +216,7 @@ final class TextTrainCommand implements Callable<Integer> {
                             CommandText.of(spec),
                             System.getenv("DJLMAMBA_COMMIT"),
                             textSource,
+                            note,
                             settings,
                             threads.count(),
                             history);

@@ -1,0 +1,173 @@
+package io.github.djlmamba.examples.cli;
+
+import ai.djl.ndarray.NDList;
+import ai.djl.repository.zoo.ZooModel;
+import ai.djl.util.JsonUtils;
+import io.github.djlmamba.language.LanguageModel;
+import io.github.djlmamba.zoo.huggingface.HuggingFaceModels;
+import io.github.djlmamba.zoo.language.BitsPerByte;
+import io.github.djlmamba.zoo.language.ByteModelRecord;
+import io.github.djlmamba.zoo.language.ByteText;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Measures how well a language model over bytes predicts a text, beside a compressor. */
+@Command(
+        name = "eval",
+        description =
+                "Show how many bits per byte a model needs for the end of a text, and how many xz"
+                        + " needs.",
+        mixinStandardHelpOptions = true)
+final class TextEvalCommand implements Callable<Integer> {
+
+    @Option(
+            names = "--model",
+            defaultValue = LanguageModelOption.DEFAULT,
+            description =
+                    "A model of the zoo, the folder of a training run, or hf://OWNER/NAME. Default:"
+                            + " ${DEFAULT-VALUE}.")
+    private String model;
+
+    @Option(names = "--text", required = true, description = "The file with the text.")
+    private Path textFile;
+
+    @Option(
+            names = "--held-out",
+            defaultValue = "0.05",
+            description =
+                    "The share of the text that is scored, at its end; 1 for all of it. Default:"
+                            + " ${DEFAULT-VALUE}.")
+    private double heldOut;
+
+    @Option(
+            names = "--context",
+            defaultValue = "256",
+            description =
+                    "The least number of bytes that a byte is predicted from, where there are so"
+                            + " many before it. Default: ${DEFAULT-VALUE}.")
+    private int context;
+
+    @Option(
+            names = "--stride",
+            defaultValue = "256",
+            description =
+                    "The bytes that are scored together, so that a byte is predicted from less"
+                            + " than the context and this. Default: ${DEFAULT-VALUE}.")
+    private int stride;
+
+    @Option(
+            names = "--record",
+            description = "Write the figures into the training record in the model's folder.")
+    private boolean record;
+
+    @Mixin private ThreadsOption threads;
+
+    @Option(names = "--json", description = "Print the figures as JSON.")
+    private boolean json;
+
+    @Spec private CommandSpec spec;
+
+    /** {@inheritDoc} */
+    @Override
+    public Integer call() throws Exception {
+        threads.apply();
+        byte[] text = Files.readAllBytes(textFile);
+        int from = ByteText.heldOutFrom(text.length, heldOut);
+        BitsPerByte method = new BitsPerByte(context, stride, 16);
+        double bits;
+        try (TerminalProgress progress = new TerminalProgress();
+                ZooModel<NDList, NDList> zooModel =
+                        HuggingFaceModels.criteria(model, NDList.class, NDList.class)
+                                .build()
+                                .loadModel()) {
+            bits =
+                    method.measure(
+                            (LanguageModel) zooModel.getBlock(),
+                            zooModel.getNDManager(),
+                            text,
+                            from,
+                            text.length,
+                            progress);
+        }
+        Double xz = XzBaseline.bitsPerByte(text, from);
+        ByteModelRecord.Evaluation evaluation =
+                new ByteModelRecord.Evaluation(from, text.length, bits, method, xz);
+        if (record) {
+            Path file = Path.of(model).resolve(ByteModelRecord.FILE);
+            ByteModelRecord updated =
+                    ByteModelRecord.fromJson(Files.readString(file)).withEvaluation(evaluation);
+            Files.writeString(file, updated.toJson() + "\n");
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            out.println(JsonUtils.GSON_PRETTY.toJson(evaluation));
+        } else {
+            out.printf(
+                    Locale.ROOT, "bytes %d to %d of %s%n", from, text.length, textFile);
+            out.printf(Locale.ROOT, "%-8s %.4f bits per byte%n", "model", bits);
+            out.printf(
+                    Locale.ROOT,
+                    "%-8s %s%n",
+                    "xz -9e",
+                    xz == null
+                            ? "is not installed"
+                            : String.format(
+                                    Locale.ROOT, "%.4f bits per byte, given all before", xz));
+        }
+        out.flush();
+        return 0;
+    }
+
+    /** What xz makes of a text. */
+    private static final class XzBaseline {
+
+        private XzBaseline() {}
+
+        /**
+         * Returns by how many bits per byte the compressed text grows with the part from an offset
+         * on; null where the program is not installed.
+         */
+        static Double bitsPerByte(byte[] text, int from) throws Exception {
+            Long before = from == 0 ? Long.valueOf(0) : size(Arrays.copyOf(text, from));
+            Long whole = size(text);
+            return before == null || whole == null
+                    ? null
+                    : Double.valueOf(8.0 * (whole - before) / (text.length - from));
+        }
+
+        private static Long size(byte[] bytes) throws Exception {
+            Path folder = Files.createTempDirectory("xz");
+            Path input = folder.resolve("text");
+            Path output = folder.resolve("text.xz");
+            try {
+                Files.write(input, bytes);
+                Process process =
+                        new ProcessBuilder("xz", "-9e", "--threads=1", "--stdout", input.toString())
+                                .redirectOutput(output.toFile())
+                                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                                .start();
+                int code = process.waitFor();
+                if (code != 0) {
+                    throw new IllegalStateException("xz ended with code " + code);
+                }
+                return Files.size(output);
+            } catch (java.io.IOException e) {
+                // The program cannot be started.
+                return null;
+            } finally {
+                Files.deleteIfExists(input);
+                Files.deleteIfExists(output);
+                Files.deleteIfExists(folder);
+            }
+        }
+    }
+}
