@@ -15,9 +15,9 @@ import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
 import io.github.djlmamba.hybrid.SharedTransformerOptions;
 import io.github.djlmamba.language.LanguageModelOptions;
-import io.github.djlmamba.zoo.huggingface.TensorTable.Part;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /** The keys and tensors of families whose layers share transformer blocks: zamba and zamba2. */
 final class SharedTransformerKeys {
@@ -31,7 +31,7 @@ final class SharedTransformerKeys {
      * @param otherwise the places of the layers with a shared block where layers_block_type is
      *     absent
      */
-    static LayerPattern pattern(ModelConfig config, List<Integer> otherwise)
+    static LayerPattern pattern(ModelConfig config, Set<Integer> otherwise)
             throws MalformedModelException {
         int layers = CommonKeys.layers(config);
         List<LayerSymbol> pattern = new ArrayList<>();
@@ -57,7 +57,8 @@ final class SharedTransformerKeys {
             case "hybrid" -> LayerSymbol.SHARED;
             default ->
                     throw config.wrong(
-                            "layers_block_type", "types out of mamba, linear_attention, hybrid");
+                            "layers_block_type",
+                            "names out of mamba, linear_attention and hybrid, not " + type);
         };
     }
 
@@ -120,20 +121,18 @@ final class SharedTransformerKeys {
                 .in("mixer", (shared ? "mamba_decoder." : "") + "mamba.");
     }
 
-    /** Adds the tensors of a shared block but for gate and up, which families store differently. */
-    static void mapBlock(LanguageModelOptions options, TensorTable block) {
-        AttentionOptions attention = options.stack().shared().attention();
-        long queries = (long) attention.heads() * attention.headSize();
-        long keys = (long) attention.keyValueHeads() * attention.headSize();
-        block.add("attention_norm.weight", "input_layernorm.weight")
-                .addParts(
-                        "qkv_proj.weight",
-                        new Part("self_attn.q_proj.weight", queries),
-                        new Part("self_attn.k_proj.weight", keys),
-                        new Part("self_attn.v_proj.weight", keys))
-                .add("out_proj.weight", "self_attn.o_proj.weight")
-                .add("mlp_norm.weight", "pre_ff_layernorm.weight")
-                .add("down_proj.weight", "feed_forward.down_proj.weight")
-                .add("down_proj.bias", "feed_forward.down_proj.bias");
+    /**
+     * Adds the tensors of a shared block but for its MLP, which families store differently.
+     *
+     * @return the table for the MLP
+     */
+    static TensorTable mapBlock(
+            LanguageModelOptions options, TensorTable table, int block, String prefix) {
+        table.shared(block, prefix)
+                .add("attention_norm.weight", "input_layernorm.weight")
+                .add("mlp_norm.weight", "pre_ff_layernorm.weight");
+        CommonTensors.attention(
+                table.shared(block, prefix + "self_attn."), options.stack().shared().attention());
+        return table.shared(block, prefix + "feed_forward.");
     }
 }

@@ -16,7 +16,9 @@ import io.github.djlmamba.hybrid.LayerSymbol;
 import io.github.djlmamba.hybrid.SharedTransformerOptions;
 import io.github.djlmamba.language.LanguageModelOptions;
 import io.github.djlmamba.ssm.Mamba2Options;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Zamba2 (Glorioso et al., 2024, "The Zamba2 Suite"): Mamba-2, and transformer blocks that layers
@@ -38,9 +40,7 @@ final class Zamba2Family implements CheckpointFamily {
     /** {@inheritDoc} */
     @Override
     public LanguageModelOptions options(ModelConfig config) throws MalformedModelException {
-        List<Integer> layers =
-                config.has("layers_block_type") ? List.of() : config.counts("hybrid_layer_ids");
-        LayerPattern pattern = SharedTransformerKeys.pattern(config, layers);
+        LayerPattern pattern = SharedTransformerKeys.pattern(config, hybridLayers(config));
         Mamba2Options mixer = mixer(config);
         HybridStackOptions stack =
                 HybridStackOptions.mamba2Hybrid(config.size("hidden_size"), pattern)
@@ -48,6 +48,19 @@ final class Zamba2Family implements CheckpointFamily {
                         .withSharedTransformer(shared(config), mixer)
                         .withNorm(CommonKeys.rmsNorm(config, "rms_norm_eps", 1e-5));
         return CommonKeys.model(config, stack, true);
+    }
+
+    /** The layers with a shared block where they are not given by their names. */
+    private static Set<Integer> hybridLayers(ModelConfig config) throws MalformedModelException {
+        if (config.has("layers_block_type")) {
+            return Set.of();
+        }
+        Set<Integer> layers = new HashSet<>(config.counts("hybrid_layer_ids"));
+        int number = CommonKeys.layers(config);
+        if (layers.stream().anyMatch(layer -> layer >= number)) {
+            throw config.wrong("hybrid_layer_ids", "layers from 0 to " + (number - 1));
+        }
+        return layers;
     }
 
     private static Mamba2Options mixer(ModelConfig config) throws MalformedModelException {
@@ -110,10 +123,11 @@ final class Zamba2Family implements CheckpointFamily {
     public void map(ModelConfig config, LanguageModelOptions options, TensorTable table) {
         List<Integer> owners = SharedTransformerKeys.map(options, table);
         for (int block = 0; block < owners.size(); block++) {
-            TensorTable rows = table.shared(block, prefix(owners.get(block)));
-            SharedTransformerKeys.mapBlock(options, rows);
-            rows.add("gate_up_proj.weight", "feed_forward.gate_up_proj.weight")
-                    .add("gate_up_proj.bias", "feed_forward.gate_up_proj.bias");
+            SharedTransformerKeys.mapBlock(options, table, block, prefix(owners.get(block)))
+                    .add("gate_up_proj.weight", "gate_up_proj.weight")
+                    .add("gate_up_proj.bias", "gate_up_proj.bias")
+                    .add("down_proj.weight", "down_proj.weight")
+                    .add("down_proj.bias", "down_proj.bias");
         }
         int use = 0;
         for (int i = 0; i < options.stack().pattern().size(); i++) {

@@ -14,9 +14,9 @@ import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
 import io.github.djlmamba.language.LanguageModelOptions;
 import io.github.djlmamba.ssm.MambaOptions;
-import io.github.djlmamba.zoo.huggingface.TensorTable.Part;
-import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Zamba (Glorioso et al., 2024): Mamba with several heads, and one transformer block that some
@@ -59,10 +59,10 @@ final class ZambaFamily implements CheckpointFamily {
     }
 
     /** The layers with the shared block where only a period is given: the third, then by it. */
-    private static List<Integer> periodicLayers(ModelConfig config) throws MalformedModelException {
+    private static Set<Integer> periodicLayers(ModelConfig config) throws MalformedModelException {
         int period = config.size("attn_layer_period", 6);
         int offset = config.count("attn_layer_offset", 4);
-        List<Integer> layers = new ArrayList<>(List.of(2));
+        Set<Integer> layers = new HashSet<>(Set.of(2));
         for (int i = 3; i < CommonKeys.layers(config); i++) {
             if ((i - 3) % period == offset) {
                 layers.add(i);
@@ -79,14 +79,8 @@ final class ZambaFamily implements CheckpointFamily {
             mapMamba(options, SharedTransformerKeys.mixer(options, table, i));
         }
         if (!owners.isEmpty()) {
-            TensorTable block =
-                    table.shared(0, "model.layers." + owners.get(0) + ".shared_transf.");
-            SharedTransformerKeys.mapBlock(options, block);
-            long hidden = options.stack().shared().mlp().hiddenSize();
-            block.addParts(
-                    "gate_up_proj.weight",
-                    new Part("feed_forward.gate_proj.weight", hidden),
-                    new Part("feed_forward.up_proj.weight", hidden));
+            String prefix = "model.layers." + owners.get(0) + ".shared_transf.";
+            CommonTensors.gatedMlp(SharedTransformerKeys.mapBlock(options, table, 0, prefix));
         }
     }
 

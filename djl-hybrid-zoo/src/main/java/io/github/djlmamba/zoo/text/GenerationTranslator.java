@@ -20,7 +20,7 @@ import java.util.function.Function;
  * Translates requests to generated text, in whatever form both are. A batch of requests is decoded
  * together. Thread safe.
  */
-class GenerationTranslator<I, O> implements Translator<I, O> {
+class GenerationTranslator<I, O> implements Translator<I, O>, TextGeneration.Holder {
 
     private final TextGeneration generation;
     private final Function<I, GenerationRequest> input;
@@ -38,8 +38,9 @@ class GenerationTranslator<I, O> implements Translator<I, O> {
         this.textNeeded = textNeeded;
     }
 
-    /** What it knows of the model. */
-    TextGeneration generation() {
+    /** {@inheritDoc} */
+    @Override
+    public TextGeneration generation() {
         return generation;
     }
 

@@ -11,7 +11,6 @@ package io.github.djlmamba.zoo.text;
 import ai.djl.inference.Predictor;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.TranslateException;
-import ai.djl.translate.Translator;
 import io.github.djlmamba.icl.probe.TextContinuation;
 import java.util.List;
 import org.apiguardian.api.API;
@@ -54,15 +53,7 @@ public final class ProbedModel implements TextContinuation, AutoCloseable {
      * @throws IllegalArgumentException if it has another translator, or no tokenizer
      */
     public static ProbedModel of(ZooModel<GenerationRequest, GenerationResult> model) {
-        Translator<GenerationRequest, GenerationResult> translator = model.getTranslator();
-        if (!(translator instanceof GenerationTranslator)) {
-            throw new IllegalArgumentException(
-                    "a probe needs a model with a translator of TextGenerationTranslatorFactory, but "
-                            + model.getName()
-                            + " has "
-                            + (translator == null ? "none" : translator.getClass().getName()));
-        }
-        TextCodec codec = ((GenerationTranslator<?, ?>) translator).generation().requireCodec();
+        TextCodec codec = TextGeneration.of(model).requireCodec();
         return new ProbedModel(codec, model.newPredictor());
     }
 

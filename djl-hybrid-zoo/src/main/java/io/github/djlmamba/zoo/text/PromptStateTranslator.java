@@ -16,7 +16,7 @@ import io.github.djlmamba.language.LanguageModel;
 import java.util.function.Function;
 
 /** Translates prefixes to the states after them. Thread safe. */
-final class PromptStateTranslator<I> implements Translator<I, PromptState> {
+final class PromptStateTranslator<I> implements Translator<I, PromptState>, TextGeneration.Holder {
 
     private final TextGeneration generation;
     private final Function<I, GenerationRequest> input;
@@ -24,6 +24,12 @@ final class PromptStateTranslator<I> implements Translator<I, PromptState> {
     PromptStateTranslator(TextGeneration generation, Function<I, GenerationRequest> input) {
         this.generation = generation;
         this.input = input;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public TextGeneration generation() {
+        return generation;
     }
 
     /** {@inheritDoc} */

@@ -11,7 +11,9 @@ package io.github.djlmamba.zoo.text;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.nn.Block;
+import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.ArgumentsUtil;
+import ai.djl.translate.Translator;
 import ai.djl.util.JsonUtils;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -28,6 +30,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Function;
 import org.apiguardian.api.API;
 
 /**
@@ -46,6 +49,17 @@ public record TextGeneration(TextCodec codec, Set<Long> endOfSequence, Generatio
 
     /** The argument with the end-of-sequence tokens, a comma between them. */
     public static final String END_OF_SEQUENCE = "endOfSequence";
+
+    static final List<Class<?>> INPUTS =
+            List.of(GenerationRequest.class, String.class, long[].class);
+
+    static final List<Class<?>> OUTPUTS =
+            List.of(
+                    GenerationResult.class,
+                    TextStream.class,
+                    PromptState.class,
+                    String.class,
+                    long[].class);
 
     private static final String GENERATION_CONFIG = "generation_config.json";
     private static final String CONFIG = "config.json";
@@ -85,6 +99,76 @@ public record TextGeneration(TextCodec codec, Set<Long> endOfSequence, Generatio
                 codec(model, folder, arguments),
                 endOfSequence(folder, arguments),
                 options(arguments));
+    }
+
+    /**
+     * Returns what a loaded model's own translator knows of it, to make translators of other types.
+     *
+     * @param model the model
+     * @return what there is to know
+     * @throws IllegalArgumentException if its translator is not one of text generation
+     */
+    public static TextGeneration of(ZooModel<?, ?> model) {
+        if (!(model.getTranslator() instanceof Holder)) {
+            throw new IllegalArgumentException(
+                    "text generation: the model "
+                            + model.getName()
+                            + " was not loaded for it; load it with one of the types of"
+                            + " TextGenerationTranslatorFactory");
+        }
+        return ((Holder) model.getTranslator()).generation();
+    }
+
+    /** A translator that was made from this. */
+    interface Holder {
+
+        TextGeneration generation();
+    }
+
+    /**
+     * Makes a translator, with which {@code model.newPredictor} makes a predictor.
+     *
+     * @param input GenerationRequest, String or long[]
+     * @param output GenerationResult, TextStream, PromptState, String or long[]
+     * @return the translator
+     * @throws IllegalArgumentException if the types are others
+     * @param <I> the type of the input
+     * @param <O> the type of the output
+     */
+    @SuppressWarnings("unchecked") // the branches fix O
+    public <I, O> Translator<I, O> translator(Class<I> input, Class<O> output) {
+        if (!INPUTS.contains(input) || !OUTPUTS.contains(output)) {
+            throw new IllegalArgumentException(
+                    "text generation translates GenerationRequest, String or long[] to"
+                            + " GenerationResult, TextStream, PromptState, String or long[], not "
+                            + input.getName()
+                            + " to "
+                            + output.getName());
+        }
+        Function<I, GenerationRequest> requests = TextGeneration::request;
+        if (output == TextStream.class) {
+            return (Translator<I, O>) new TextStreamTranslator<>(this, requests);
+        }
+        if (output == PromptState.class) {
+            return (Translator<I, O>) new PromptStateTranslator<>(this, requests);
+        }
+        Function<GeneratedSequence, Object> results =
+                output == GenerationResult.class
+                        ? GeneratedSequence::result
+                        : output == String.class
+                                ? sequence -> sequence.result().text()
+                                : GeneratedSequence::ids;
+        return (Translator<I, O>)
+                new GenerationTranslator<>(this, requests, results, output == String.class);
+    }
+
+    private static GenerationRequest request(Object input) {
+        if (input instanceof String) {
+            return GenerationRequest.of((String) input);
+        }
+        return input instanceof long[]
+                ? GenerationRequest.ofIds((long[]) input)
+                : (GenerationRequest) input;
     }
 
     /** Returns the block of a model. */

@@ -17,10 +17,8 @@ import ai.djl.util.Pair;
 import java.io.IOException;
 import java.lang.reflect.Type;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Function;
 import org.apiguardian.api.API;
 
 /**
@@ -38,22 +36,12 @@ public final class TextGenerationTranslatorFactory implements TranslatorFactory 
 
     private static final long serialVersionUID = 1L;
 
-    private static final List<Class<?>> INPUTS =
-            List.of(GenerationRequest.class, String.class, long[].class);
-    private static final List<Class<?>> OUTPUTS =
-            List.of(
-                    GenerationResult.class,
-                    TextStream.class,
-                    PromptState.class,
-                    String.class,
-                    long[].class);
-
     /** {@inheritDoc} */
     @Override
     public Set<Pair<Type, Type>> getSupportedTypes() {
         Set<Pair<Type, Type>> types = new HashSet<>();
-        for (Class<?> input : INPUTS) {
-            for (Class<?> output : OUTPUTS) {
+        for (Class<?> input : TextGeneration.INPUTS) {
+            for (Class<?> output : TextGeneration.OUTPUTS) {
                 types.add(new Pair<>(input, output));
             }
         }
@@ -62,47 +50,13 @@ public final class TextGenerationTranslatorFactory implements TranslatorFactory 
 
     /** {@inheritDoc} */
     @Override
-    @SuppressWarnings("unchecked") // the branches fix I and O
     public <I, O> Translator<I, O> newInstance(
             Class<I> input, Class<O> output, Model model, Map<String, ?> arguments)
             throws TranslateException {
-        if (!isSupported(input, output)) {
-            throw new TranslateException(
-                    "text generation translates GenerationRequest, String or long[] to"
-                            + " GenerationResult, TextStream, PromptState, String or long[], not "
-                            + input.getName()
-                            + " to "
-                            + output.getName());
-        }
-        TextGeneration generation;
         try {
-            generation = TextGeneration.of(model, arguments);
+            return TextGeneration.of(model, arguments).translator(input, output);
         } catch (IOException | MalformedModelException e) {
             throw new TranslateException(e.getMessage(), e);
         }
-        Function<I, GenerationRequest> requests = TextGenerationTranslatorFactory::request;
-        if (output == TextStream.class) {
-            return (Translator<I, O>) new TextStreamTranslator<>(generation, requests);
-        }
-        if (output == PromptState.class) {
-            return (Translator<I, O>) new PromptStateTranslator<>(generation, requests);
-        }
-        Function<GeneratedSequence, Object> results =
-                output == GenerationResult.class
-                        ? GeneratedSequence::result
-                        : output == String.class
-                                ? sequence -> sequence.result().text()
-                                : GeneratedSequence::ids;
-        return (Translator<I, O>)
-                new GenerationTranslator<>(generation, requests, results, output == String.class);
-    }
-
-    private static GenerationRequest request(Object input) {
-        if (input instanceof String) {
-            return GenerationRequest.of((String) input);
-        }
-        return input instanceof long[]
-                ? GenerationRequest.ofIds((long[]) input)
-                : (GenerationRequest) input;
     }
 }

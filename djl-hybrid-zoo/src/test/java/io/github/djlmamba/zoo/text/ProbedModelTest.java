@@ -126,7 +126,9 @@ class ProbedModelTest {
                 new ZooModel<>(GenerationModels.mamba(), null)) {
             IllegalArgumentException error =
                     assertThrows(IllegalArgumentException.class, () -> ProbedModel.of(model));
-            assertTrue(error.getMessage().contains("but random has none"), error.getMessage());
+            assertTrue(
+                    error.getMessage().contains("model random was not loaded for it"),
+                    error.getMessage());
         }
     }
 }

@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             IclCommand.class,
             TextCommand.class,
+            GenerateCommand.class,
             ForwardCommand.class,
             BenchCommand.class,
             ModelsCommand.class,

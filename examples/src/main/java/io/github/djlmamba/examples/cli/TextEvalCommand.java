@@ -11,7 +11,6 @@ import io.github.djlmamba.zoo.language.ByteText;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -125,49 +124,5 @@ final class TextEvalCommand implements Callable<Integer> {
         }
         out.flush();
         return 0;
-    }
-
-    /** What xz makes of a text. */
-    private static final class XzBaseline {
-
-        private XzBaseline() {}
-
-        /**
-         * Returns by how many bits per byte the compressed text grows with the part from an offset
-         * on; null where the program is not installed.
-         */
-        static Double bitsPerByte(byte[] text, int from) throws Exception {
-            Long before = from == 0 ? Long.valueOf(0) : size(Arrays.copyOf(text, from));
-            Long whole = size(text);
-            return before == null || whole == null
-                    ? null
-                    : Double.valueOf(8.0 * (whole - before) / (text.length - from));
-        }
-
-        private static Long size(byte[] bytes) throws Exception {
-            Path folder = Files.createTempDirectory("xz");
-            Path input = folder.resolve("text");
-            Path output = folder.resolve("text.xz");
-            try {
-                Files.write(input, bytes);
-                Process process =
-                        new ProcessBuilder("xz", "-9e", "--threads=1", "--stdout", input.toString())
-                                .redirectOutput(output.toFile())
-                                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                                .start();
-                int code = process.waitFor();
-                if (code != 0) {
-                    throw new IllegalStateException("xz ended with code " + code);
-                }
-                return Files.size(output);
-            } catch (java.io.IOException e) {
-                // The program cannot be started.
-                return null;
-            } finally {
-                Files.deleteIfExists(input);
-                Files.deleteIfExists(output);
-                Files.deleteIfExists(folder);
-            }
-        }
     }
 }

@@ -28,7 +28,7 @@ final class FileDownload {
 
     private static final Logger LOG = LoggerFactory.getLogger(FileDownload.class);
 
-    /** An attempt that has brought this many bytes ends the row of failures before it. */
+    /** So many bytes more end a row of failures. */
     private static final long WORTH_AN_ATTEMPT = 8 << 20;
 
     private final HubClient client;
@@ -83,12 +83,18 @@ final class FileDownload {
 
     private void fetchAll(PartialFile target) throws IOException {
         int failures = 0;
+        long most = 0;
         while (written < file.size()) {
-            long before = written;
             try {
                 fetch(target);
             } catch (IOException e) {
-                failures = written - before >= WORTH_AN_ATTEMPT ? 1 : failures + 1;
+                failures++;
+                // Beyond what was there before, for a server may send the same part again and
+                // again.
+                if (written - most >= WORTH_AN_ATTEMPT) {
+                    most = written;
+                    failures = 1;
+                }
                 LOG.debug("{} bytes of {}, then {}", written, file, e.toString());
                 retry.pauseOrThrow(e, failures);
             }
