@@ -37,6 +37,7 @@ final class ValidationHistory extends TrainingListenerAdapter {
     private final long interval;
     private final long last;
     private final BitsPerByte measure;
+    private boolean begun;
 
     ValidationHistory(Path file, ByteText text, long interval, long last, BitsPerByte measure) {
         this.file = file;
@@ -46,10 +47,16 @@ final class ValidationHistory extends TrainingListenerAdapter {
         this.measure = measure;
     }
 
-    /** Keeps the lines of an earlier part of the run up to the step that it goes on from. */
-    @Override
-    public void onTrainingBegin(Trainer trainer) {
-        long steps = ((AdamTrainer) trainer).getSteps();
+    /**
+     * Keeps the lines of an earlier part of the run up to the step that it goes on from. The
+     * trainer tells that it begins when it is made, before a checkpoint is restored, which is too
+     * early.
+     */
+    private void begin(long steps) {
+        if (begun) {
+            return;
+        }
+        begun = true;
         List<String> kept = new ArrayList<>(List.of(HEADING));
         try {
             if (steps > 0 && Files.exists(file)) {
@@ -76,6 +83,7 @@ final class ValidationHistory extends TrainingListenerAdapter {
     @Override
     public void onTrainingBatch(Trainer trainer, BatchData batchData) {
         long steps = ((AdamTrainer) trainer).getSteps();
+        begin(steps);
         if (steps > 0 && steps % interval == 0) {
             append(trainer, steps);
         }
@@ -86,6 +94,7 @@ final class ValidationHistory extends TrainingListenerAdapter {
     public void onTrainingEnd(Trainer trainer) {
         // A run that is broken off ends here too, and has nothing to show yet.
         if (((AdamTrainer) trainer).getSteps() == last) {
+            begin(last);
             append(trainer, last);
         }
     }

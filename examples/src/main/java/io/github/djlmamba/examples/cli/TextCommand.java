@@ -18,7 +18,11 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "text",
         description = "Language models over the bytes of a text: train, evaluate.",
-        subcommands = {TextTrainCommand.class, TextEvalCommand.class, CommandLine.HelpCommand.class},
+        subcommands = {
+            TextTrainCommand.class,
+            TextEvalCommand.class,
+            CommandLine.HelpCommand.class
+        },
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 final class TextCommand implements Runnable {

@@ -1,3 +1,11 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
 package io.github.djlmamba.examples.cli;
 
 import ai.djl.ndarray.NDList;
@@ -110,8 +118,7 @@ final class TextEvalCommand implements Callable<Integer> {
         if (json) {
             out.println(JsonUtils.GSON_PRETTY.toJson(evaluation));
         } else {
-            out.printf(
-                    Locale.ROOT, "bytes %d to %d of %s%n", from, text.length, textFile);
+            out.printf(Locale.ROOT, "bytes %d to %d of %s%n", from, text.length, textFile);
             out.printf(Locale.ROOT, "%-8s %.4f bits per byte%n", "model", bits);
             out.printf(
                     Locale.ROOT,
