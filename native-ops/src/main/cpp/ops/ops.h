@@ -114,6 +114,52 @@ std::tuple<at::Tensor, OptionalTensor> rms_norm(
     const at::Tensor& x, const OptionalTensor& residual, const OptionalTensor& gate, const OptionalTensor& weight,
     const RmsNormOptions& options);
 
+/** The tensors of a whole Mamba block, which predicts by the ops above in one call: that of a token takes less time than one call for each. */
+struct FusedMamba {
+  at::Tensor x;                   // (B, L, M)
+  at::Tensor in_weight;           // (2 D, M), to [u; z]
+  OptionalTensor in_bias;
+  at::Tensor convolution_weight;  // (D, W)
+  OptionalTensor convolution_bias;
+  at::Tensor scan_weight;         // (R + 2 N, D), to [r; B; C]
+  at::Tensor delta_weight;        // (D, R)
+  at::Tensor delta_bias;          // (D)
+  at::Tensor state_log;           // (D, N)
+  at::Tensor skip;                // (D)
+  at::Tensor out_weight;          // (M, D)
+  OptionalTensor out_bias;
+  OptionalTensor convolution_state;
+  OptionalTensor scan_state;
+};
+
+/** -> output, the convolution's state, the scan's. Not differentiable. */
+std::vector<at::Tensor> fused_mamba(const FusedMamba& in);
+
+/** The same for Mamba-2. */
+struct FusedMamba2 {
+  at::Tensor x;                   // (B, L, M)
+  at::Tensor in_weight;           // (2 D + 2 G N + H, M), to [z; x; B; C; dt]
+  OptionalTensor in_bias;
+  at::Tensor convolution_weight;  // (D + 2 G N, W)
+  OptionalTensor convolution_bias;
+  at::Tensor delta_bias;          // (H)
+  at::Tensor state_log;           // (H)
+  at::Tensor skip;                // (H) or (H, P)
+  OptionalTensor norm_weight;     // (D); without it the gate is the dual's
+  at::Tensor out_weight;          // (M, D)
+  OptionalTensor out_bias;
+  OptionalTensor convolution_state;
+  OptionalTensor dual_state;
+  int64_t heads = 1;
+  int64_t groups = 1;
+  RmsNormOptions norm;
+  double delta_min = 0;
+  double delta_max = 0;
+};
+
+/** -> output, the convolution's state, the dual's. Not differentiable. */
+std::vector<at::Tensor> fused_mamba2(const FusedMamba2& in);
+
 /** queries (B, L, H, P), the last L of T tokens; keys, values (B, T, K, P) -> (B, L, H, P). A window of 0 is none. */
 at::Tensor causal_attention(
     const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, double scale, int64_t window);

@@ -8,7 +8,8 @@
  */
 #pragma once
 
-/* The backward pass of the state space dual over one chunk; compiled once per instruction set (see simd.h). Pairs are (earlier token j, later token i). */
+/* The backward pass of the state space dual over one chunk; compiled once per instruction set (see simd.h). Pairs are
+ * (earlier token j, later token i). */
 
 #include "state_space_dual_backward.h"
 
@@ -32,15 +33,15 @@ struct Chunk {
 /** What heads of one group share over one chunk, of one thread. Gradients are sums over the heads of a block. */
 template <typename T>
 struct GroupScratch {
-  T* b;               // [token][state]
+  T* b;  // [token][state]
   T* c;
-  T* b_transposed;    // [state][token]
+  T* b_transposed;  // [state][token]
   T* c_transposed;
   T* scores;          // [j][i]: B of the earlier by C of the later
   T* d_scores;        // [j][i]
   T* d_b_transposed;  // [state][token], through states alone
   T* d_c_transposed;
-  T* rows;            // [token][state]
+  T* rows;  // [token][state]
 
   void take(Arena& arena, const HeadExtent& extent, int64_t chunk) {
     T** const matrices[] = {&b, &c, &b_transposed, &c_transposed, &d_b_transposed, &d_c_transposed, &rows};
@@ -53,30 +54,29 @@ struct GroupScratch {
 /** One head over one chunk, of one thread. */
 template <typename T>
 struct HeadScratch {
-  T* x;               // [token][channel]
-  T* d_y;             // [token][channel]
-  T* input;           // [token][channel]
-  T* d_input;         // [token][channel]: gradient of delta' x
-  T* y;               // [token][channel]
-  T* x_transposed;    // [channel][token]
+  T* x;             // [token][channel]
+  T* d_y;           // [token][channel]
+  T* input;         // [token][channel]
+  T* y;             // [token][channel]
+  T* x_transposed;  // [channel][token]
   T* d_y_transposed;
-  T* products;        // [j][i]: x of the earlier by the gradient of y of the later
-  T* mixing;          // [j][i]: decay times scores
-  T* block_decays;    // [token j][i of its block]
-  T* reached;         // [i]: sum over j up to the current one of products mixing delta'
+  T* products;      // [j][i]: x of the earlier by the gradient of y of the later
+  T* mixing;        // [j][i]: decay times scores
+  T* block_decays;  // [token j][i of its block]
+  T* reached;       // [i]: sum over j up to the current one of products mixing delta'
   /* Sums to be, with the lanes apart: [token][lane] */
-  T* from_pairs;      // of products mixing, over i
-  T* crossing;        // of reached, over later i: what passes the step after j inside of the chunk
-  T* from_states;     // of x by what it gives to the next state
-  T* summed;          // [3][token]: of these
-  T* into_outputs;    // [i]: what the state before the chunk gives to output i
-  T* derivative;      // [token]: of delta' by delta
-  T* d_delta;         // [token]
+  T* from_pairs;    // of products mixing, over i
+  T* crossing;      // of reached, over later i: what passes the step after j inside of the chunk
+  T* from_states;   // of x by what it gives to the next state
+  T* summed;        // [3][token]: of these
+  T* into_outputs;  // [i]: what the state before the chunk gives to output i
+  T* derivative;    // [token]: of delta' by delta
+  T* d_delta;       // [token]
   Decays<T> decays;
 
   void take(Arena& arena, const HeadExtent& extent, int64_t chunk) {
     constexpr int kLanes = Simd<T>::kLanes;
-    T** const matrices[] = {&x, &d_y, &input, &d_input, &y, &x_transposed, &d_y_transposed};
+    T** const matrices[] = {&x, &d_y, &input, &y, &x_transposed, &d_y_transposed};
     for (T** matrix : matrices) *matrix = arena.take<T>(chunk * extent.padded_channels);
     products = arena.take<T>(chunk * chunk);
     mixing = arena.take<T>(chunk * chunk);
@@ -91,11 +91,13 @@ struct HeadScratch {
 };
 
 template <typename T, typename X>
-static void read_group(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, const Chunk& chunk,
-                       const GroupScratch<T>& g) {
+static void read_group(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s,
+                       const Chunk& chunk, const GroupScratch<T>& g) {
   const int64_t states = extent.padded_states;
-  pack_rows<T>(element(f.in.b, s.batch, chunk.begin, s.group), f.in.b.length_stride, chunk.tokens, extent.states, g.b, chunk.padded, states);
-  pack_rows<T>(element(f.in.c, s.batch, chunk.begin, s.group), f.in.c.length_stride, chunk.tokens, extent.states, g.c, chunk.padded, states);
+  pack_rows<T>(element(f.in.b, s.batch, chunk.begin, s.group), f.in.b.length_stride, chunk.tokens, extent.states, g.b,
+               chunk.padded, states);
+  pack_rows<T>(element(f.in.c, s.batch, chunk.begin, s.group), f.in.c.length_stride, chunk.tokens, extent.states, g.c,
+               chunk.padded, states);
   transpose_in(g.c, states, chunk.padded, states, g.c_transposed, chunk.padded);
   multiply_half<T, false>(g.b, states, g.c_transposed, extent.states, chunk.padded, g.scores);
 }
@@ -108,9 +110,12 @@ static void clear_group_sums(const HeadExtent& extent, const Chunk& chunk, const
   memset(g.d_c_transposed, 0, static_cast<size_t>(extent.padded_states * chunk.padded) * sizeof(T));
 }
 
-/** Adds to rows [t, t + kRows) what passes through the scores: sums over the earlier tokens if kLower, else over the later ones. */
+/** Adds to rows [t, t + kRows) what passes through the scores: sums over the earlier tokens if kLower, else over the
+ * later ones. */
 template <typename T, bool kLower, int kRows, int kVectors>
-__attribute__((noinline)) static void partial_rows_tile(const Chunk& chunk, const T* d_scores, const T* other, int64_t states, int64_t t, T* rows) {
+__attribute__((noinline)) static void partial_rows_tile(const Chunk& chunk, const T* d_scores, const T* other,
+                                                        int64_t states, int64_t t, const T* rows, T* to, int64_t to_row,
+                                                        int64_t columns) {
   Vec<T> sum[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -125,12 +130,14 @@ __attribute__((noinline)) static void partial_rows_tile(const Chunk& chunk, cons
     multiply_add_triangle<T, false>(sum, row, chunk.padded, 1, other + t * states, states);
     multiply_add<T>(sum, chunk.tokens - t - kRows, row + kRows, chunk.padded, 1, other + (t + kRows) * states, states);
   }
-  store_tile<T>(sum, rows, states);
+  store_tile_part<T, T>(sum, to, to_row, chunk.tokens - t, columns);
 }
 
-/** The gradient of B, or of C if kLower, from what passes through states, transposed, and through scores; `other` is C, or B. */
+/** The gradient of B, or of C if kLower, from what passes through states, transposed, and through scores; `other` is C,
+ * or B. */
 template <typename T, bool kLower>
-static void write_partial_rows(const HeadExtent& extent, const Chunk& chunk, const T* transposed, const T* d_scores, const T* other, T* rows, T* to) {
+static void write_partial_rows(const HeadExtent& extent, const Chunk& chunk, const T* transposed, const T* d_scores,
+                               const T* other, T* rows, T* to) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t states = extent.padded_states;
   transpose_in(transposed, chunk.padded, states, chunk.padded, rows, states);
@@ -139,18 +146,21 @@ static void write_partial_rows(const HeadExtent& extent, const Chunk& chunk, con
     constexpr int kRows = kTileRows<kVectors>;
     const int64_t column = vector * kLanes;
     for (int64_t t = 0; t < chunk.tokens; t += kRows) {
-      partial_rows_tile<T, kLower, kRows, kVectors>(chunk, d_scores, other + column, states, t, rows + t * states + column);
+      partial_rows_tile<T, kLower, kRows, kVectors>(chunk, d_scores, other + column, states, t,
+                                                    rows + t * states + column, to + t * extent.states + column,
+                                                    extent.states, extent.states - column);
     }
   });
-  for (int64_t t = 0; t < chunk.tokens; ++t) memcpy(to + t * extent.states, rows + t * states, static_cast<size_t>(extent.states) * sizeof(T));
 }
 
 template <typename T, typename X>
-static void write_group(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const Chunk& chunk, const GroupScratch<T>& g,
-                        const PartialRows<T>& partial) {
+static void write_group(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const Chunk& chunk,
+                        const GroupScratch<T>& g, const PartialRows<T>& partial) {
   const int64_t at = chunk.begin * extent.states;
-  if (f.d_b.data != nullptr) write_partial_rows<T, false>(extent, chunk, g.d_b_transposed, g.d_scores, g.c, g.rows, partial.d_b + at);
-  if (f.d_c.data != nullptr) write_partial_rows<T, true>(extent, chunk, g.d_c_transposed, g.d_scores, g.b, g.rows, partial.d_c + at);
+  if (f.d_b.data != nullptr)
+    write_partial_rows<T, false>(extent, chunk, g.d_b_transposed, g.d_scores, g.c, g.rows, partial.d_b + at);
+  if (f.d_c.data != nullptr)
+    write_partial_rows<T, true>(extent, chunk, g.d_c_transposed, g.d_scores, g.b, g.rows, partial.d_c + at);
 }
 
 /** block_decays[j][i] is the decay from token j to token i of its block for i >= j, else zero. */
@@ -189,7 +199,8 @@ static void mix_backward(const GroupScratch<T>& g, const HeadScratch<T>& w, int6
     for (int64_t later = block + 1; later < d.blocks; ++later) {
       const T between = d.between[later * kDecayBlock + block];
       for (int64_t i = 0; i < kDecayBlock; i += kLanes) {
-        store_unaligned<T>(later_decays + later * kDecayBlock + i, between * load(d.from_block + later * kDecayBlock + i));
+        store_unaligned<T>(later_decays + later * kDecayBlock + i,
+                           between * load(d.from_block + later * kDecayBlock + i));
       }
     }
     for (int k = 0; k < kDecayBlock; ++k) {
@@ -211,12 +222,14 @@ static void mix_backward(const GroupScratch<T>& g, const HeadScratch<T>& w, int6
       for (int v = 0; v < kVectors; ++v) {
         const int64_t i = block * kDecayBlock + v * kLanes;
         const Int wanted = index[v] >= k;
-        const Vec<T> reached = pair(i, load(w.block_decays + j * kDecayBlock + v * kLanes), (Vec<T>)((Int)load(scores + i) & wanted),
-                                    (Vec<T>)((Int)load(products + i) & wanted));
+        const Vec<T> reached =
+            pair(i, load(w.block_decays + j * kDecayBlock + v * kLanes), (Vec<T>)((Int)load(scores + i) & wanted),
+                 (Vec<T>)((Int)load(products + i) & wanted));
         crossing = crossing + (Vec<T>)((Int)reached & (index[v] > k));
       }
       for (int64_t i = (block + 1) * kDecayBlock; i < padded; i += kLanes) {
-        crossing = crossing + pair(i, to_block * load_unaligned<T>(later_decays + i), load(scores + i), load(products + i));
+        crossing =
+            crossing + pair(i, to_block * load_unaligned<T>(later_decays + i), load(scores + i), load(products + i));
       }
       store<T>(w.from_pairs + j * kLanes, from_pairs);
       store<T>(w.crossing + j * kLanes, crossing);
@@ -224,10 +237,19 @@ static void mix_backward(const GroupScratch<T>& g, const HeadScratch<T>& w, int6
   }
 }
 
-/** Rows [j, j + kRows) of d_input, kVectors wide; adds to from_states. */
-template <typename T, int kRows, int kVectors>
-__attribute__((noinline)) static void d_input_tile(const HeadExtent& extent, const Chunk& chunk, const T* b, const HeadScratch<T>& w, const T* d_state,
-                                                   int64_t j, int64_t column) {
+/** What d_inputs() writes: the gradient of x, if it is wanted. */
+template <typename T, typename X>
+struct InputGradients {
+  X* d_x;
+  int64_t d_x_row;
+  const T* skip;  // by channel, or null
+};
+
+/** The gradient of rows [j, j + kRows) of delta' x, kVectors wide, and that of x from it; adds to from_states. */
+template <typename T, typename X, int kRows, int kVectors>
+__attribute__((noinline)) static void d_input_tile(const HeadExtent& extent, const Chunk& chunk, const T* b,
+                                                   const HeadScratch<T>& w, const T* d_state,
+                                                   const InputGradients<T, X>& to, int64_t j, int64_t column) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t row = extent.padded_channels;
   Vec<T> sum[kRows][kVectors];
@@ -244,51 +266,64 @@ __attribute__((noinline)) static void d_input_tile(const HeadExtent& extent, con
       store<T>(w.from_states + (j + r) * kLanes, product);
     }
   }
+  if (to.d_x == nullptr) return;
   const T* mixing = w.mixing + j * chunk.padded + j;
   const T* d_y = w.d_y + j * row + column;
   multiply_add_triangle<T, false>(sum, mixing, chunk.padded, 1, d_y, row);
   multiply_add<T>(sum, chunk.tokens - j - kRows, mixing + kRows, chunk.padded, 1, d_y + kRows * row, row);
-  store_tile<T>(sum, w.d_input + j * row + column, row);
+  scale_tile<T>(sum, w.decays.delta + j);
+  if (to.skip != nullptr) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const Vec<T> skip = load(to.skip + column + v * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) sum[r][v] = fmadd(skip, load(d_y + r * row + v * kLanes), sum[r][v]);
+    }
+  }
+  store_tile_part<T, X>(sum, to.d_x + j * to.d_x_row + column, to.d_x_row, chunk.tokens - j, extent.channels - column);
 }
 
-/** d_input and from_states; d_state is null where it is zero. */
-template <typename T>
-static void d_inputs(const HeadExtent& extent, const Chunk& chunk, const T* b, const HeadScratch<T>& w, const T* d_state, RowsAhead ahead) {
+/** The gradient of x, and from_states; d_state is null where it is zero. */
+template <typename T, typename X>
+static void d_inputs(const HeadExtent& extent, const Chunk& chunk, const T* b, const HeadScratch<T>& w,
+                     const T* d_state, const InputGradients<T, X>& to) {
   constexpr int kLanes = Simd<T>::kLanes;
   memset(w.from_states, 0, static_cast<size_t>(chunk.padded * kLanes) * sizeof(T));
   for_each_tile(0, extent.padded_channels / kLanes, [&](auto width, int64_t vector) {
     constexpr int kVectors = decltype(width)::value;
     constexpr int kRows = kTileRows<kVectors>;
-    ahead.share_among((chunk.tokens + kRows - 1) / kRows);
     for (int64_t j = 0; j < chunk.tokens; j += kRows) {
-      ahead.fetch_share();
-      d_input_tile<T, kRows, kVectors>(extent, chunk, b, w, d_state, j, vector * kLanes);
+      d_input_tile<T, X, kRows, kVectors>(extent, chunk, b, w, d_state, to, j, vector * kLanes);
     }
   });
 }
 
-/** The gradients of x and of the skip from d_input. */
-template <typename T, typename X>
-static void write_d_x(const HeadExtent& extent, const Chunk& chunk, const HeadScratch<T>& w, const T* skip, T* d_skip, X* d_x, int64_t d_x_row) {
+/** Adds x times the gradient of y, summed over the tokens, for each channel. */
+template <typename T>
+static void add_d_skip(const HeadExtent& extent, const Chunk& chunk, const HeadScratch<T>& w, T* d_skip) {
   constexpr int kLanes = Simd<T>::kLanes;
-  for (int64_t t = 0; t < chunk.tokens; ++t) {
-    const Vec<T> delta = set1(w.decays.delta[t]);
-    for (int64_t p = 0; p < extent.channels; p += kLanes) {
-      const int64_t at = t * extent.padded_channels + p;
-      const Vec<T> d_y = load(w.d_y + at);
-      Vec<T> sum = delta * load(w.d_input + at);
-      if (skip != nullptr) sum = fmadd(load(skip + p), d_y, sum);
-      store<T>(d_skip + p, fmadd(load(w.x + at), d_y, load(d_skip + p)));
-      if (d_x == nullptr) continue;
-      store_first<X>(d_x + t * d_x_row + p, sum, extent.channels - p < kLanes ? static_cast<int>(extent.channels - p) : kLanes);
+  for_each_tile(0, extent.padded_channels / kLanes, [&](auto width, int64_t vector) {
+    constexpr int kVectors = decltype(width)::value;
+    const int64_t column = vector * kLanes;
+    Vec<T> sum[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[v] = load(d_skip + column + v * kLanes);
+    for (int64_t t = 0; t < chunk.tokens; ++t) {
+      const int64_t at = t * extent.padded_channels + column;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        sum[v] = fmadd(load(w.x + at + v * kLanes), load(w.d_y + at + v * kLanes), sum[v]);
     }
-  }
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) store<T>(d_skip + column + v * kLanes, sum[v]);
+  });
 }
 
 /** The gradient of the gate, for which y is computed again. */
 template <typename T, typename X>
-static void write_d_z(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, const Chunk& chunk,
-                      const GroupScratch<T>& g, const HeadScratch<T>& w, const T* state, const T* skip) {
+static void write_d_z(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s,
+                      int64_t head, const Chunk& chunk, const GroupScratch<T>& g, const HeadScratch<T>& w,
+                      const T* state, const T* skip) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t row = extent.padded_channels;
   scale_rows(w.decays.delta, chunk.padded, row, w.x, w.input);
@@ -302,15 +337,18 @@ static void write_d_z(const StateSpaceDualBackward<T, X>& f, const HeadExtent& e
       Vec<T> y = load(w.y + t * row + p);
       if (skip != nullptr) y = fmadd(load(skip + p), load(w.x + t * row + p), y);
       store_first<X>(d_z + t * f.d_z.length_stride + p,
-                     gate_gradient<T>(load_first(d_out + t * f.d_out.length_stride + p, count), y, load_first(z + t * f.in.z.length_stride + p, count)), count);
+                     gate_gradient<T>(load_first(d_out + t * f.d_out.length_stride + p, count), y,
+                                      load_first(z + t * f.in.z.length_stride + p, count)),
+                     count);
     }
   }
 }
 
 /** One tile of add_through_state(), at states n and tokens `column` on. */
 template <typename T, int kRows, int kVectors>
-__attribute__((noinline)) static void through_state_tile(const HeadExtent& extent, int64_t padded, const T* state, const T* columns, const T* scale,
-                                                         const T* others, T* products, T* sums) {
+__attribute__((noinline)) static void through_state_tile(const HeadExtent& extent, int64_t padded, const T* state,
+                                                         const T* columns, const T* scale, const T* others, T* products,
+                                                         T* sums) {
   constexpr int kLanes = Simd<T>::kLanes;
   Vec<T> sum[kRows][kVectors];
   clear<T>(sum);
@@ -331,12 +369,12 @@ __attribute__((noinline)) static void through_state_tile(const HeadExtent& exten
 }
 
 /**
- * sums[n][t] += scale[t] times the sum over channels of state[n][p] columns[p][t]. With `others`, [n][t], also the sum over n of the product of that with
- * them is added to products[t]. Meanwhile rows are fetched ahead.
+ * sums[n][t] += scale[t] times the sum over channels of state[n][p] columns[p][t]. With `others`, [n][t], also the sum
+ * over n of the product of that with them is added to products[t]. Meanwhile rows are fetched ahead.
  */
 template <typename T>
-static void add_through_state(const HeadExtent& extent, int64_t padded, const T* state, const T* columns, const T* scale, const T* others, T* products,
-                              T* sums, RowsAhead ahead) {
+static void add_through_state(const HeadExtent& extent, int64_t padded, const T* state, const T* columns,
+                              const T* scale, const T* others, T* products, T* sums, Ahead ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   for_each_tile(0, padded / kLanes, [&](auto width, int64_t vector) {
     constexpr int kVectors = decltype(width)::value;
@@ -346,20 +384,23 @@ static void add_through_state(const HeadExtent& extent, int64_t padded, const T*
     for (int64_t n = 0; n < extent.states; n += kRows) {
       ahead.fetch_share();
       const int64_t at = n * padded + column;
-      through_state_tile<T, kRows, kVectors>(extent, padded, state + n * extent.padded_channels, columns + column, scale + column,
-                                             others == nullptr ? nullptr : others + at, others == nullptr ? nullptr : products + column, sums + at);
+      through_state_tile<T, kRows, kVectors>(extent, padded, state + n * extent.padded_channels, columns + column,
+                                             scale + column, others == nullptr ? nullptr : others + at,
+                                             others == nullptr ? nullptr : products + column, sums + at);
     }
   });
 }
 
 /**
- * The gradients of the steps. That of the logarithm of a decay is the sum of everything that crosses the step: from the state before the chunk to the one
- * after it (whole) and to outputs, from inputs to later outputs and to the state after the chunk. Nothing is subtracted.
+ * The gradients of the steps. That of the logarithm of a decay is the sum of everything that crosses the step: from the
+ * state before the chunk to the one after it (whole) and to outputs, from inputs to later outputs and to the state
+ * after the chunk. Nothing is subtracted.
  */
 template <typename T>
 static void gradients_of_steps(const Chunk& chunk, const HeadScratch<T>& w, T a, T whole, T* d_a) {
   constexpr int kLanes = Simd<T>::kLanes;
-  T *const from_pairs = w.summed, *const crossing = w.summed + chunk.padded, *const from_states = w.summed + 2 * chunk.padded;
+  T *const from_pairs = w.summed, *const crossing = w.summed + chunk.padded,
+           *const from_states = w.summed + 2 * chunk.padded;
   for (int64_t t = 0; t < chunk.padded; t += kLanes) {
     store<T>(from_pairs + t, sum_lanes<T>(w.from_pairs + t * kLanes));
     store<T>(crossing + t, sum_lanes<T>(w.crossing + t * kLanes));
@@ -381,56 +422,68 @@ static void gradients_of_steps(const Chunk& chunk, const HeadScratch<T>& w, T a,
 }
 
 /** Where the pass goes after this head and chunk; a chunk without tokens if it ends. */
+template <typename T>
 struct NextUnit {
   Chunk chunk;
-  int64_t head;  // of all
+  int64_t head;    // of all
+  const T* state;  // before the chunk, or null
 };
 
 /**
- * One head over one chunk: from its state before the chunk (null: zeros) and the gradient of its state after it (zero without `have_d_state`, and then it
- * is written all the same), which becomes that of the state before.
+ * One head over one chunk: from its state before the chunk (null: zeros) and the gradient of its state after it (zero
+ * without `have_d_state`, and then it is written all the same), which becomes that of the state before.
  */
 template <typename T, typename X>
-static void backward_chunk(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, int64_t head, const Chunk& chunk,
-                           const NextUnit& next, const GroupScratch<T>& g, const HeadScratch<T>& shared, const HeadSums<T>& sums, const T* state,
-                           T* d_state, bool have_d_state, bool want_d_state, const T* skip) {
+static void backward_chunk(const StateSpaceDualBackward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s,
+                           int64_t head, const Chunk& chunk, const NextUnit<T>& next, const GroupScratch<T>& g,
+                           const HeadScratch<T>& shared, const HeadSums<T>& sums, const T* state, T* d_state,
+                           bool have_d_state, bool want_d_state, const T* skip) {
   HeadScratch<T> w = shared;
   const int64_t h = s.first_head + head, row = extent.padded_channels, padded = chunk.padded;
-  read_deltas<T, true>(element(f.in.delta, s.batch, chunk.begin, h), f.in.delta.length_stride, delta_transform(f.in, h), chunk.tokens, padded,
-                       w.decays.delta, w.derivative);
+  read_deltas<T, true>(element(f.in.delta, s.batch, chunk.begin, h), f.in.delta.length_stride, delta_transform(f.in, h),
+                       chunk.tokens, padded, w.decays.delta, w.derivative);
   w.decays.compute(f.in.a[h] * T(kLog2E), padded);
-  pack_rows<T>(element(f.in.x, s.batch, chunk.begin, h), f.in.x.length_stride, chunk.tokens, extent.channels, w.x, padded, row);
+  pack_rows<T>(element(f.in.x, s.batch, chunk.begin, h), f.in.x.length_stride, chunk.tokens, extent.channels, w.x,
+               padded, row);
   const X* d_out = element(f.d_out, s.batch, chunk.begin, h);
   const X* z = f.in.z.data == nullptr ? nullptr : element(f.in.z, s.batch, chunk.begin, h);
   for (int64_t t = 0; t < chunk.tokens; ++t) {
-    pack_d_y(d_out + t * f.d_out.length_stride, z == nullptr ? nullptr : z + t * f.in.z.length_stride, extent.channels, w.d_y + t * row, row);
+    pack_d_y(d_out + t * f.d_out.length_stride, z == nullptr ? nullptr : z + t * f.in.z.length_stride, extent.channels,
+             w.d_y + t * row, row);
   }
   memset(w.d_y + chunk.tokens * row, 0, static_cast<size_t>((padded - chunk.tokens) * row) * sizeof(T));
+  if (skip != nullptr) add_d_skip(extent, chunk, w, sums.d_skip + head * row);
   transpose_in(w.d_y, row, padded, row, w.d_y_transposed, padded);
   multiply_half<T, false>(w.x, row, w.d_y_transposed, extent.channels, padded, w.products);
   mix_backward(g, w, padded);
-  d_inputs(extent, chunk, g.b, w, have_d_state ? d_state : nullptr, {});
+  const InputGradients<T, X> d_x = {f.d_x.data == nullptr ? nullptr : element(f.d_x, s.batch, chunk.begin, h),
+                                    f.d_x.length_stride, skip};
+  d_inputs(extent, chunk, g.b, w, have_d_state ? d_state : nullptr, d_x);
   if (f.d_z.data != nullptr) write_d_z(f, extent, s, head, chunk, g, w, state, skip);
   if (have_d_state && f.d_b.data != nullptr) {
     transpose_in(w.x, row, padded, row, w.x_transposed, padded);
-    add_through_state(extent, padded, d_state, w.x_transposed, w.decays.to_end_delta, static_cast<const T*>(nullptr), static_cast<T*>(nullptr),
-                      g.d_b_transposed, RowsAhead::of(f.in.x, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels));
+    add_through_state(extent, padded, d_state, w.x_transposed, w.decays.to_end_delta, static_cast<const T*>(nullptr),
+                      static_cast<T*>(nullptr), g.d_b_transposed, {RowsAhead::of_state(extent, next.state)});
   }
   memset(w.into_outputs, 0, static_cast<size_t>(padded) * sizeof(T));
   if (state != nullptr) {
-    add_through_state(extent, padded, state, w.d_y_transposed, w.decays.from_start, g.c_transposed, w.into_outputs, g.d_c_transposed,
-                      RowsAhead::of(f.d_out, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels));
+    add_through_state(
+        extent, padded, state, w.d_y_transposed, w.decays.from_start, g.c_transposed, w.into_outputs, g.d_c_transposed,
+        {RowsAhead::of(f.in.x, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels),
+         RowsAhead::of(f.d_out, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels)});
   }
   T whole = 0;
   if (want_d_state) {
     scale_rows(w.decays.from_start, chunk.tokens, row, w.d_y, w.input);
-    whole = w.decays.whole * advance_state(extent, w.decays.whole, have_d_state ? d_state : nullptr, g.c_transposed, padded, w.input, chunk.tokens, state,
-                                             d_state, RowsAhead::of(f.d_x, s.batch, chunk.begin, h, chunk.tokens, extent.channels));
+    whole =
+        w.decays.whole *
+        advance_state(extent, w.decays.whole, have_d_state ? d_state : nullptr, g.c_transposed, padded, w.input,
+                      chunk.tokens, state, d_state,
+                      {RowsAhead::of(f.d_x, s.batch, next.chunk.begin, next.head, next.chunk.tokens, extent.channels)});
   }
-  write_d_x(extent, chunk, w, skip, sums.d_skip + head * row, f.d_x.data == nullptr ? nullptr : element(f.d_x, s.batch, chunk.begin, h),
-            f.d_x.length_stride);
   gradients_of_steps(chunk, w, f.in.a[h], whole, sums.d_a + head);
-  write_d_deltas(w.d_delta, w.derivative, chunk.tokens, f.d_delta.data == nullptr ? nullptr : element(f.d_delta, s.batch, chunk.begin, h),
+  write_d_deltas(w.d_delta, w.derivative, chunk.tokens,
+                 f.d_delta.data == nullptr ? nullptr : element(f.d_delta, s.batch, chunk.begin, h),
                  f.d_delta.length_stride, sums.d_delta_bias + head);
 }
 

@@ -50,14 +50,18 @@ struct HeadsOfSequence {
 };
 
 /** Moves `s` to a sequence of its row. */
-DJLMAMBA_INLINE void to_sequence(const PackedSequencesView& packed, int64_t length, int64_t sequence, HeadsOfSequence& s) {
-  const int64_t* offsets = packed.offsets == nullptr ? nullptr : packed.offsets + s.batch * (packed.sequences + 1) + sequence;
+DJLMAMBA_INLINE void to_sequence(const PackedSequencesView& packed, int64_t length, int64_t sequence,
+                                 HeadsOfSequence& s) {
+  const int64_t* offsets =
+      packed.offsets == nullptr ? nullptr : packed.offsets + s.batch * (packed.sequences + 1) + sequence;
   s.sequence = sequence;
   s.begin = offsets == nullptr ? 0 : offsets[0];
   s.end = offsets == nullptr ? length : offsets[1];
 }
 
-DJLMAMBA_INLINE int64_t sequences_of(const PackedSequencesView& packed) { return packed.offsets == nullptr ? 1 : packed.sequences; }
+DJLMAMBA_INLINE int64_t sequences_of(const PackedSequencesView& packed) {
+  return packed.offsets == nullptr ? 1 : packed.sequences;
+}
 
 /** Element (b, t, g, 0). */
 template <typename X>
@@ -73,12 +77,15 @@ DJLMAMBA_INLINE X* element(const SequenceView<X>& view, int64_t batch, int64_t t
 /** The state of one head; `head` counts from the first of `s`. */
 template <typename T>
 DJLMAMBA_INLINE T* state_of(const HeadStatesView<T>& view, const HeadsOfSequence& s, int64_t head) {
-  return view.data + s.batch * view.batch_stride + s.sequence * view.sequence_stride + (s.first_head + head) * view.head_stride;
+  return view.data + s.batch * view.batch_stride + s.sequence * view.sequence_stride +
+         (s.first_head + head) * view.head_stride;
 }
 
-/** The states of an empty sequence are handed on: its final state from its initial one, its initial state's gradient from the final one's. */
+/** The states of an empty sequence are handed on: its final state from its initial one, its initial state's gradient
+ * from the final one's. */
 template <typename T>
-static void hand_on_states(const HeadStatesView<const T>& from, const HeadStatesView<T>& to, const HeadsOfSequence& s, int64_t rows, int64_t columns) {
+static void hand_on_states(const HeadStatesView<const T>& from, const HeadStatesView<T>& to, const HeadsOfSequence& s,
+                           int64_t rows, int64_t columns) {
   if (to.data == nullptr) return;
   for (int64_t head = 0; head < s.heads; ++head) {
     T* out = state_of(to, s, head);
@@ -86,7 +93,8 @@ static void hand_on_states(const HeadStatesView<const T>& from, const HeadStates
       if (from.data == nullptr) {
         memset(out + r * to.row_stride, 0, static_cast<size_t>(columns) * sizeof(T));
       } else {
-        memcpy(out + r * to.row_stride, state_of(from, s, head) + r * from.row_stride, static_cast<size_t>(columns) * sizeof(T));
+        memcpy(out + r * to.row_stride, state_of(from, s, head) + r * from.row_stride,
+               static_cast<size_t>(columns) * sizeof(T));
       }
     }
   }
@@ -94,22 +102,27 @@ static void hand_on_states(const HeadStatesView<const T>& from, const HeadStates
 
 /** The states of all heads of `s`, transposed into scratch: [head][state][channel]. */
 template <typename T>
-static void load_states(const HeadStatesView<const T>& from, const HeadsOfSequence& s, const HeadExtent& extent, T* to) {
+static void load_states(const HeadStatesView<const T>& from, const HeadsOfSequence& s, const HeadExtent& extent,
+                        T* to) {
   memset(to, 0, static_cast<size_t>(s.heads * extent.elements) * sizeof(T));
   for (int64_t head = 0; from.data != nullptr && head < s.heads; ++head) {
-    transpose_in(state_of(from, s, head), from.row_stride, extent.channels, extent.states, to + head * extent.elements, extent.padded_channels);
+    transpose_in(state_of(from, s, head), from.row_stride, extent.channels, extent.states, to + head * extent.elements,
+                 extent.padded_channels);
   }
 }
 
 /** The other way. */
 template <typename T>
-static void store_states(const T* from, const HeadsOfSequence& s, const HeadExtent& extent, const HeadStatesView<T>& to) {
+static void store_states(const T* from, const HeadsOfSequence& s, const HeadExtent& extent,
+                         const HeadStatesView<T>& to) {
   for (int64_t head = 0; to.data != nullptr && head < s.heads; ++head) {
-    transpose_out(from + head * extent.elements, extent.padded_channels, extent.channels, extent.states, state_of(to, s, head), to.row_stride);
+    transpose_out(from + head * extent.elements, extent.padded_channels, extent.channels, extent.states,
+                  state_of(to, s, head), to.row_stride);
   }
 }
 
-/** Rows of a caller's array that are needed soon: fetched into the second-level cache one by one. Addresses are integers, since they may lie past the end. */
+/** Rows of a caller's array that are needed soon: fetched into the second-level cache one by one. Addresses are
+ * integers, since they may lie past the end. */
 struct RowsAhead {
   uintptr_t next = 0;
   uintptr_t step = 0;
@@ -118,7 +131,8 @@ struct RowsAhead {
   int64_t rows_a_time = 0;
 
   template <typename X>
-  static RowsAhead of(const GroupedSequenceView<X>& view, int64_t batch, int64_t t, int64_t group, int64_t rows, int64_t columns) {
+  static RowsAhead of(const GroupedSequenceView<X>& view, int64_t batch, int64_t t, int64_t group, int64_t rows,
+                      int64_t columns) {
     RowsAhead r;
     if (view.data == nullptr) return r;
     r.next = reinterpret_cast<uintptr_t>(element(view, batch, t, group));
@@ -128,21 +142,54 @@ struct RowsAhead {
     return r;
   }
 
+  /** A state, or none if it is null. */
+  template <typename T>
+  static RowsAhead of_state(const HeadExtent& extent, const T* state) {
+    RowsAhead r;
+    if (state == nullptr) return r;
+    r.next = reinterpret_cast<uintptr_t>(state);
+    r.step = static_cast<uintptr_t>(extent.padded_channels) * sizeof(T);
+    r.bytes = r.step;
+    r.rows = extent.padded_states;
+    return r;
+  }
+
   /** To be fetched in so many equal shares. */
   DJLMAMBA_ALWAYS_INLINE void share_among(int64_t shares) { rows_a_time = (rows + shares - 1) / shares; }
 
   DJLMAMBA_ALWAYS_INLINE void fetch_share() {
     for (int64_t count = rows_a_time; count > 0 && rows > 0; --count, --rows) {
-      for (uintptr_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(reinterpret_cast<const void*>(next + byte), 0, 2);
+      for (uintptr_t byte = 0; byte < bytes; byte += 64)
+        __builtin_prefetch(reinterpret_cast<const void*>(next + byte), 0, 2);
       next += step;
     }
   }
 };
 
+/**
+ * Up to three of these. Fetching takes places in which misses of the first-level cache wait, too: it belongs beside
+ * products that seldom miss.
+ */
+struct Ahead {
+  RowsAhead of[3];
+
+  Ahead(const RowsAhead& first = {}, const RowsAhead& second = {}, const RowsAhead& third = {})
+      : of{first, second, third} {}
+
+  DJLMAMBA_ALWAYS_INLINE void share_among(int64_t shares) {
+    for (RowsAhead& rows : of) rows.share_among(shares);
+  }
+
+  DJLMAMBA_ALWAYS_INLINE void fetch_share() {
+    for (RowsAhead& rows : of) rows.fetch_share();
+  }
+};
+
 /** One tile of advance_state(), whose products of `from` and `other` are added to `products`, lanes apart. */
 template <typename T, int kRows, int kVectors>
-__attribute__((noinline)) static void advance_tile(const HeadExtent& extent, T whole, const T* from, const T* rows, int64_t rows_step, const T* columns,
-                                                   int64_t tokens, const T* other, T* to, T* products) {
+__attribute__((noinline)) static void advance_tile(const HeadExtent& extent, T whole, const T* from, const T* rows,
+                                                   int64_t rows_step, const T* columns, int64_t tokens, const T* other,
+                                                   T* to, T* products) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t row = extent.padded_channels;
   Vec<T> sum[kRows][kVectors];
@@ -158,7 +205,8 @@ __attribute__((noinline)) static void advance_tile(const HeadExtent& extent, T w
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) product[v % 2] = fmadd(sum[r][v], load(other + r * row + v * kLanes), product[v % 2]);
+        for (int v = 0; v < kVectors; ++v)
+          product[v % 2] = fmadd(sum[r][v], load(other + r * row + v * kLanes), product[v % 2]);
       }
       store<T>(products, product[0] + product[1]);
     }
@@ -173,12 +221,13 @@ __attribute__((noinline)) static void advance_tile(const HeadExtent& extent, T w
 }
 
 /**
- * to[n][p] = whole from[n][p] + sum over tokens of rows[n][token] columns[token][p], where `from` may be null: zeros. Returns the sum of the products of
- * the elements of `from` and `other` if the latter is given. Meanwhile rows are fetched ahead.
+ * to[n][p] = whole from[n][p] + sum over tokens of rows[n][token] columns[token][p], where `from` may be null: zeros.
+ * Returns the sum of the products of the elements of `from` and `other` if the latter is given. Meanwhile rows are
+ * fetched ahead.
  */
 template <typename T>
-static T advance_state(const HeadExtent& extent, T whole, const T* from, const T* rows, int64_t rows_step, const T* columns, int64_t tokens,
-                       const T* other, T* to, RowsAhead ahead) {
+static T advance_state(const HeadExtent& extent, T whole, const T* from, const T* rows, int64_t rows_step,
+                       const T* columns, int64_t tokens, const T* other, T* to, Ahead ahead) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t row = extent.padded_channels;
   alignas(DJLMAMBA_VECTOR_BYTES) T products[kLanes] = {};
@@ -190,8 +239,9 @@ static T advance_state(const HeadExtent& extent, T whole, const T* from, const T
     for (int64_t n = 0; n < extent.padded_states; n += kRows) {
       ahead.fetch_share();
       const int64_t at = n * row + column;
-      advance_tile<T, kRows, kVectors>(extent, whole, from == nullptr ? nullptr : from + at, rows + n * rows_step, rows_step,
-                                       columns + column, tokens, other == nullptr ? nullptr : other + at, to + at, products);
+      advance_tile<T, kRows, kVectors>(extent, whole, from == nullptr ? nullptr : from + at, rows + n * rows_step,
+                                       rows_step, columns + column, tokens, other == nullptr ? nullptr : other + at,
+                                       to + at, products);
     }
   });
   T sum = 0;
@@ -208,13 +258,14 @@ struct MixedOutputs {
   const T* mixing;      // what output i takes of input j is at i mixing_row + j mixing_step
   int64_t mixing_row;
   int64_t mixing_step;
-  const T* inputs;      // [token][channel]
-  T* y;                 // [token][channel]
+  const T* inputs;  // [token][channel]
+  T* y;             // [token][channel]
 };
 
 /** Rows [i, i + kRows) of y, kVectors wide: in a function of its own, where nothing else wants the registers. */
 template <typename T, int kRows, int kVectors>
-__attribute__((noinline)) static void mix_tile(const MixedOutputs<T>& m, const HeadExtent& extent, int64_t i, int64_t column) {
+__attribute__((noinline)) static void mix_tile(const MixedOutputs<T>& m, const HeadExtent& extent, int64_t i,
+                                               int64_t column) {
   const int64_t row = extent.padded_channels;
   Vec<T> sum[kRows][kVectors];
   clear<T>(sum);
@@ -229,7 +280,8 @@ __attribute__((noinline)) static void mix_tile(const MixedOutputs<T>& m, const H
   store_tile<T>(sum, m.y + i * row + column, row);
 }
 
-/** y(i) = from_start(i) c(i) state + sum over j <= i of mixing(i,j) inputs(j), without the skip. Meanwhile rows are fetched ahead. */
+/** y(i) = from_start(i) c(i) state + sum over j <= i of mixing(i,j) inputs(j), without the skip. Meanwhile rows are
+ * fetched ahead. */
 template <typename T>
 static void mix_outputs(const MixedOutputs<T>& m, const HeadExtent& extent, int64_t tokens, RowsAhead ahead) {
   constexpr int kLanes = Simd<T>::kLanes;

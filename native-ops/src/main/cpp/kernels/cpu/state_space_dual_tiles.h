@@ -9,8 +9,9 @@
 #pragma once
 
 /*
- * Products of small matrices for the state space dual, in tiles of registers, and the copies that bring operands into shape; compiled once per
- * instruction set (see simd.h). In scratch memory the rows of a matrix are whole vectors, zeros beyond its columns, and matrices have a multiple of 16 rows.
+ * Products of small matrices for the state space dual, in tiles of registers, and the copies that bring operands into
+ * shape; compiled once per instruction set (see simd.h). In scratch memory the rows of a matrix are whole vectors,
+ * zeros beyond its columns, and matrices have a multiple of 16 rows.
  */
 
 #include "arena.h"
@@ -27,7 +28,8 @@
 
 namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
-/** A tile is up to so many vectors wide, and high enough that its sums are independent of each other for as long as an addition takes. */
+/** A tile is up to so many vectors wide, and high enough that its sums are independent of each other for as long as an
+ * addition takes. */
 #if defined(__AVX512F__)
 constexpr int kTileVectors = 4;
 #else
@@ -78,8 +80,8 @@ DJLMAMBA_INLINE void clear(Vec<T> (&sum)[kRows][kVectors]) {
 
 /** sum[r][.] += over k in [0, depth) of a[r a_row + k a_step] times the vectors at b + k b_step. */
 template <typename T, int kRows, int kVectors>
-DJLMAMBA_INLINE void multiply_add(Vec<T> (&sum)[kRows][kVectors], int64_t depth, const T* a, int64_t a_row, int64_t a_step, const T* b,
-                                  int64_t b_step) {
+DJLMAMBA_INLINE void multiply_add(Vec<T> (&sum)[kRows][kVectors], int64_t depth, const T* a, int64_t a_row,
+                                  int64_t a_step, const T* b, int64_t b_step) {
   for (int64_t k = 0; k < depth; ++k) {
     Vec<T> column[kVectors];
 #pragma GCC unroll 4
@@ -99,9 +101,11 @@ DJLMAMBA_INLINE void multiply_add(Vec<T> (&sum)[kRows][kVectors], int64_t depth,
   }
 }
 
-/** As multiply_add() with depth kRows, with the terms k <= r alone if kLower, else with k >= r alone: what is beside the triangle is not touched. */
+/** As multiply_add() with depth kRows, with the terms k <= r alone if kLower, else with k >= r alone: what is beside
+ * the triangle is not touched. */
 template <typename T, bool kLower, int kRows, int kVectors>
-DJLMAMBA_INLINE void multiply_add_triangle(Vec<T> (&sum)[kRows][kVectors], const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_step) {
+DJLMAMBA_INLINE void multiply_add_triangle(Vec<T> (&sum)[kRows][kVectors], const T* a, int64_t a_row, int64_t a_step,
+                                           const T* b, int64_t b_step) {
 #pragma GCC unroll 8
   for (int k = 0; k < kRows; ++k) {
     Vec<T> column[kVectors];
@@ -141,27 +145,48 @@ DJLMAMBA_INLINE void store_tile(const Vec<T> (&sum)[kRows][kVectors], T* to, int
   }
 }
 
+/** Stores a tile into an array of the caller's, as far as that has rows and columns. */
+template <typename T, typename X, int kRows, int kVectors>
+DJLMAMBA_INLINE void store_tile_part(const Vec<T> (&sum)[kRows][kVectors], X* to, int64_t to_row, int64_t rows,
+                                     int64_t columns) {
+  constexpr int kLanes = Simd<T>::kLanes;
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    if (r >= rows) continue;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t left = columns - v * kLanes;
+      if (left > 0)
+        store_first<X>(to + r * to_row + v * kLanes, sum[r][v], left < kLanes ? static_cast<int>(left) : kLanes);
+    }
+  }
+}
+
 template <typename T, int kRows, int kVectors>
-__attribute__((noinline)) static void multiply_tile(const T* a, int64_t a_row, int64_t depth, const T* b, int64_t b_step, T* to, int64_t to_row) {
+__attribute__((noinline)) static void multiply_tile(const T* a, int64_t a_row, int64_t depth, const T* b,
+                                                    int64_t b_step, T* to, int64_t to_row) {
   Vec<T> sum[kRows][kVectors];
   clear<T>(sum);
   multiply_add<T>(sum, depth, a, a_row, 1, b, b_step);
   store_tile<T>(sum, to, to_row);
 }
 
-/** to = a b^T below (with the diagonal) or above it, for `rows` rows of a and `depth` rows of b transposed: blocks of 16 that hold none of it are left alone. */
+/** to = a b^T below (with the diagonal) or above it, for `rows` rows of a and `depth` rows of b transposed: blocks of
+ * 16 that hold none of it are left alone. */
 template <typename T, bool kLower>
 static void multiply_half(const T* a, int64_t a_row, const T* b_transposed, int64_t depth, int64_t rows, T* to) {
   constexpr int kLanes = Simd<T>::kLanes;
   constexpr int64_t kBlock = 16;
   for (int64_t block = 0; block < rows; block += kBlock) {
-    for_each_tile(kLower ? 0 : block / kLanes, (kLower ? block + kBlock : rows) / kLanes, [&](auto width, int64_t vector) {
-      constexpr int kVectors = decltype(width)::value;
-      constexpr int kRows = kTileRows<kVectors>;
-      for (int64_t i = block; i < block + kBlock; i += kRows) {
-        multiply_tile<T, kRows, kVectors>(a + i * a_row, a_row, depth, b_transposed + vector * kLanes, rows, to + i * rows + vector * kLanes, rows);
-      }
-    });
+    for_each_tile(kLower ? 0 : block / kLanes, (kLower ? block + kBlock : rows) / kLanes,
+                  [&](auto width, int64_t vector) {
+                    constexpr int kVectors = decltype(width)::value;
+                    constexpr int kRows = kTileRows<kVectors>;
+                    for (int64_t i = block; i < block + kBlock; i += kRows) {
+                      multiply_tile<T, kRows, kVectors>(a + i * a_row, a_row, depth, b_transposed + vector * kLanes,
+                                                        rows, to + i * rows + vector * kLanes, rows);
+                    }
+                  });
   }
 }
 
@@ -186,7 +211,8 @@ DJLMAMBA_INLINE void transpose_square(Vec<T>* v) {
   }
 }
 
-/** to[column][row] = from[row][column] where `from` is the caller's and `to` scratch: zeros beyond the rows and columns, up to whole vectors. */
+/** to[column][row] = from[row][column] where `from` is the caller's and `to` scratch: zeros beyond the rows and
+ * columns, up to whole vectors. */
 template <typename T>
 static void transpose_in(const T* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t to_row) {
   constexpr int kLanes = Simd<T>::kLanes;
@@ -198,7 +224,8 @@ static void transpose_in(const T* from, int64_t from_row, int64_t rows, int64_t 
 #pragma GCC unroll 16
         for (int i = 0; i < kLanes; ++i) v[i] = load_unaligned(from + (r + i) * from_row + c);
       } else {
-        for (int i = 0; i < kLanes; ++i) v[i] = r + i < rows ? load_first(from + (r + i) * from_row + c, count) : Vec<T>{};
+        for (int i = 0; i < kLanes; ++i)
+          v[i] = r + i < rows ? load_first(from + (r + i) * from_row + c, count) : Vec<T>{};
       }
       transpose_square<T>(v);
 #pragma GCC unroll 16
@@ -243,7 +270,8 @@ DJLMAMBA_INLINE void pack_row(const X* from, int64_t columns, T* to, int64_t pad
 
 /** Rows of the caller's, and rows of zeros up to padded_rows. */
 template <typename T, typename X>
-static void pack_rows(const X* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t padded_rows, int64_t padded) {
+static void pack_rows(const X* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t padded_rows,
+                      int64_t padded) {
   for (int64_t r = 0; r < rows; ++r) pack_row<T>(from + r * from_row, columns, to + r * padded, padded);
   memset(to + rows * padded, 0, static_cast<size_t>((padded_rows - rows) * padded) * sizeof(T));
 }

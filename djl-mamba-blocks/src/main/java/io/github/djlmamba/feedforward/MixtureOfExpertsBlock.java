@@ -24,6 +24,7 @@ import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.Arrays;
+import java.util.List;
 import org.apiguardian.api.API;
 
 /**
@@ -109,6 +110,15 @@ public final class MixtureOfExpertsBlock extends SequenceMixer {
                         ? null
                         : addChildBlock(
                                 "shared", options.shared().newMixer(modelSize, outputScale));
+    }
+
+    /**
+     * Returns the weights of all experts, which the router and other projections are not of.
+     *
+     * @return the parameters of what goes in and what comes out
+     */
+    public List<Parameter> matrices() {
+        return List.of(inWeight, outWeight);
     }
 
     private Parameter weight(String name, Shape shape, Initializer initializer) {

@@ -122,6 +122,24 @@ public final class Projection extends AbstractBlock {
     }
 
     /**
+     * Returns the weight.
+     *
+     * @return the parameter, (O, I), or one such for each group
+     */
+    public Parameter weight() {
+        return weight;
+    }
+
+    /**
+     * Returns the bias.
+     *
+     * @return the parameter, (O); null if there is none
+     */
+    public Parameter bias() {
+        return bias;
+    }
+
+    /**
      * Projects an array.
      *
      * @param parameterStore where the parameters' values come from

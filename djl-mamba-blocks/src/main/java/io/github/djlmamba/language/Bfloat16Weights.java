@@ -13,6 +13,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import io.github.djlmamba.feedforward.MixtureOfExpertsBlock;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.Precision;
 import java.util.ArrayList;
@@ -22,7 +23,7 @@ import java.util.Set;
 import org.apiguardian.api.API;
 
 /**
- * Stores the weights of a model's projections and its embedding in bfloat16, which halves its
+ * Stores the weights of a model's projections, experts and embedding in bfloat16, which halves its
  * memory and what a token has to read, while activations, states, sums and all other parameters
  * stay float32. A model so stored predicts; it is not for training, nor can DJL save it. Predictors
  * and parameter stores made before hold the parameters of before: make them afterwards.
@@ -39,7 +40,8 @@ public final class Bfloat16Weights {
      * Returns the parameters that may be stored in bfloat16.
      *
      * @param block a model
-     * @return the weights of the projections in it and the embeddings, compared by identity
+     * @return the weights of the projections and experts in it and the embeddings, compared by
+     *     identity
      */
     public static Set<Parameter> of(Block block) {
         Set<Parameter> weights = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -49,7 +51,9 @@ public final class Bfloat16Weights {
 
     private static void collect(Block block, Set<Parameter> weights) {
         if (block instanceof Projection projection) {
-            weights.add(projection.getDirectParameters().get("weight"));
+            weights.add(projection.weight());
+        } else if (block instanceof MixtureOfExpertsBlock experts) {
+            weights.addAll(experts.matrices());
         } else if (block instanceof LanguageModel model) {
             weights.add(model.getDirectParameters().get("embedding"));
         }

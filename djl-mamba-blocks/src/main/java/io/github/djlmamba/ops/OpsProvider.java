@@ -10,6 +10,7 @@ package io.github.djlmamba.ops;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import org.apiguardian.api.API;
 
@@ -195,6 +196,28 @@ public interface OpsProvider {
      */
     default NDArray rotaryEmbedding(RotaryEmbedding embedding) {
         return embedding.naive();
+    }
+
+    /**
+     * Predicts by a whole Mamba block in one call.
+     *
+     * @param mamba the inputs, of one device and type, whose shapes fit each other
+     * @return the output (B, L, M), the convolution's state and the scan's; null where this
+     *     provider has no such call, and the block calls the ops
+     */
+    default NDList fusedMamba(FusedMamba mamba) {
+        return null;
+    }
+
+    /**
+     * Predicts by a whole Mamba-2 block in one call.
+     *
+     * @param mamba the inputs, of one device and type, whose shapes fit each other
+     * @return the output (B, L, M), the convolution's state and the dual's; null where this
+     *     provider has no such call, and the block calls the ops
+     */
+    default NDList fusedMamba2(FusedMamba2 mamba) {
+        return null;
     }
 
     /**

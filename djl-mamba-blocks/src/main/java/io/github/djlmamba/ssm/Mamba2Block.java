@@ -20,6 +20,8 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.UniformInitializer;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.FusedMamba2;
+import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.Scalars;
@@ -165,6 +167,12 @@ public final class Mamba2Block extends SequenceMixer {
         ParameterStore parameterStore = input.parameterStore();
         boolean training = input.training();
         Mamba2State state = continued(Mamba2State.class, input.before(), x);
+        NDList fused = input.isPlainPrediction() && isPlain() ? fused(input, state) : null;
+        if (fused != null) {
+            return new MixerOutput(
+                    fused.get(0),
+                    input.keepState() ? new Mamba2State(fused.get(1), fused.get(2)) : null);
+        }
         Shape tokens = x.getShape().slice(0, 2);
         NDArray all = scaledProjection(input);
         // z, then what is convolved, then dt.
@@ -205,6 +213,39 @@ public final class Mamba2Block extends SequenceMixer {
                 input.keepState()
                         ? new Mamba2State(convolved.finalState(), dual.finalState())
                         : null);
+    }
+
+    private boolean isPlain() {
+        Mamba2Options.Multipliers factors = options.multipliers();
+        return factors.input() == 1 && !factors.scaleProjection();
+    }
+
+    /** Predicts in one call, where the provider of ops has one. */
+    private NDList fused(MixerInput input, Mamba2State state) {
+        NDArray x = input.x();
+        return OpsProviders.forArrays(x.getDevice(), x.getDataType())
+                .fusedMamba2(
+                        new FusedMamba2(
+                                x,
+                                input.value(inProjection.weight()),
+                                input.value(inProjection.bias()),
+                                input.value(convolutionWeight),
+                                input.value(convolutionBias),
+                                input.value(deltaBias),
+                                input.value(stateLog),
+                                input.value(skip),
+                                input.value(normWeight),
+                                input.value(outProjection.weight()),
+                                input.value(outProjection.bias()),
+                                state == null ? null : state.convolution(),
+                                state == null ? null : state.dual(),
+                                heads,
+                                options.groups(),
+                                options.norm() == Mamba2Options.Norm.AFTER_GATE,
+                                options.groupedNorm() ? options.groups() : 1,
+                                options.normEpsilon(),
+                                options.deltaMinimum(),
+                                options.deltaMaximum()));
     }
 
     /** Projects to z, x, B, C and dt side by side, times their factors. */

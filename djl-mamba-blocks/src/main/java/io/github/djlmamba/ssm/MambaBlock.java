@@ -19,6 +19,8 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.UniformInitializer;
 import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
+import io.github.djlmamba.ops.FusedMamba;
+import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.SelectiveScan;
 import io.github.djlmamba.state.MixerInput;
@@ -171,6 +173,12 @@ public final class MambaBlock extends SequenceMixer {
         ParameterStore parameterStore = input.parameterStore();
         boolean training = input.training();
         MambaState state = continued(MambaState.class, input.before(), x);
+        NDList fused = input.isPlainPrediction() && isPlain() ? fused(input, state) : null;
+        if (fused != null) {
+            return new MixerOutput(
+                    fused.get(0),
+                    input.keepState() ? new MambaState(fused.get(1), fused.get(2)) : null);
+        }
         NDArray both = inProjection.project(parameterStore, x, training);
         NDList halves = both.split(new long[] {channels}, 2);
         CausalConv1d.Result convolved =
@@ -206,6 +214,32 @@ public final class MambaBlock extends SequenceMixer {
                         ? new MambaState(convolved.finalState(), scanned.finalState())
                         : null;
         return new MixerOutput(output, after);
+    }
+
+    private boolean isPlain() {
+        return options.heads() == 1 && options.selectionNorm() == MambaOptions.SelectionNorm.NONE;
+    }
+
+    /** Predicts in one call, where the provider of ops has one. */
+    private NDList fused(MixerInput input, MambaState state) {
+        NDArray x = input.x();
+        return OpsProviders.forArrays(x.getDevice(), x.getDataType())
+                .fusedMamba(
+                        new FusedMamba(
+                                x,
+                                input.value(inProjection.weight()),
+                                input.value(inProjection.bias()),
+                                input.value(convolutionWeight),
+                                input.value(convolutionBias),
+                                input.value(scanProjection.weight()),
+                                input.value(deltaProjection.weight()),
+                                input.value(deltaBias),
+                                input.value(stateLog),
+                                input.value(skip),
+                                input.value(outProjection.weight()),
+                                input.value(outProjection.bias()),
+                                state == null ? null : state.convolution(),
+                                state == null ? null : state.scan()));
     }
 
     /** The shape of values of each token by heads: (B, L, values), or (B, L, H, values / H). */

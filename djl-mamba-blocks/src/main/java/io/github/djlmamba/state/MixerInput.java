@@ -9,9 +9,11 @@
 package io.github.djlmamba.state;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import io.github.djlmamba.ops.PackedSequences;
+import io.github.djlmamba.ops.Precision;
 import org.apiguardian.api.API;
 
 /**
@@ -68,6 +70,19 @@ public record MixerInput(
             boolean keepState,
             boolean training) {
         this(parameterStore, x, sequences, before, keepState, training, null);
+    }
+
+    /**
+     * Returns whether a provider's call for a whole block may answer: one that predicts, in float32
+     * or float64, each row being one sequence.
+     *
+     * @return true if nothing is to be recorded, reduced or unpacked
+     */
+    public boolean isPlainPrediction() {
+        return !training
+                && sequences == null
+                && x.getDataType() != DataType.UNKNOWN
+                && Precision.active() == Precision.FLOAT32;
     }
 
     /**

@@ -26,6 +26,13 @@ public final class DualCase extends OpCase {
 
     static final double MAXIMUM = 0.8;
 
+    /**
+     * How far from the limits all steps lie that are drawn: some roundings of float32. A step
+     * nearer than that is limited in one precision and not in the other, and its gradient is all or
+     * nothing.
+     */
+    private static final double MARGIN = 1e-6;
+
     /** What a state space dual can do besides the recurrence. */
     public enum Option {
         SKIP,
@@ -97,6 +104,9 @@ public final class DualCase extends OpCase {
         }
         if (options.contains(Option.INITIAL_STATE)) {
             put("initialState", shapes().get(1), random, 1, 0);
+        }
+        while (options.contains(Option.LIMITS) && loop(values()).distanceFromLimits() < MARGIN) {
+            put("delta", tokens.add(size.heads()), random, 0, 0.5);
         }
     }
 

@@ -184,6 +184,17 @@ final class DualLoop {
         return !softplus || raw > 20 ? raw : Math.log1p(Math.exp(raw));
     }
 
+    /** The least distance of a step from either limit. */
+    double distanceFromLimits() {
+        double least = Double.POSITIVE_INFINITY;
+        for (int token = 0; token < in.get("delta").length; token++) {
+            double step = unlimited(token, token % size.heads());
+            least = Math.min(least, Math.abs(step - minimum));
+            least = Math.min(least, Math.abs(step - maximum));
+        }
+        return least;
+    }
+
     private double stepSize(int token, int h) {
         return Math.max(minimum, Math.min(maximum, unlimited(token, h)));
     }

@@ -68,6 +68,20 @@ final class NativeBindings {
             double deltaMaximum,
             int chunkSize);
 
+    /** The arguments are the arrays of a {@code FusedMamba} in their order. */
+    static native long[] fusedMamba(long[] arguments);
+
+    /** The arguments are the arrays of a {@code FusedMamba2} in their order. */
+    static native long[] fusedMamba2(
+            long[] arguments,
+            long heads,
+            long groups,
+            boolean gateFirst,
+            long normGroups,
+            double normEpsilon,
+            double deltaMinimum,
+            double deltaMaximum);
+
     /** The arguments are those of the state space dual, with the state that is changed last. */
     static native long stateSpaceDualStep(
             long[] arguments,

@@ -10,6 +10,7 @@ package io.github.djlmamba.nativeops;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
@@ -18,6 +19,8 @@ import io.github.djlmamba.ops.AdamStep;
 import io.github.djlmamba.ops.CausalAttention;
 import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.CausalConv1dStep;
+import io.github.djlmamba.ops.FusedMamba;
+import io.github.djlmamba.ops.FusedMamba2;
 import io.github.djlmamba.ops.GatedProduct;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
@@ -194,6 +197,65 @@ public final class NativeOps implements OpsProvider {
                         dual.chunkSize());
         NDArray[] results = arrays(op, dual.x(), handles);
         return new StateSpaceDual.Result(results[0], results[1]);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDList fusedMamba(FusedMamba mamba) {
+        NativeLibrary.require();
+        String op = "Mamba block";
+        long[] arguments = {
+            handle(op, "x", mamba.x()),
+            handle(op, "inWeight", mamba.inWeight()),
+            optionalHandle(op, "inBias", mamba.inBias()),
+            handle(op, "convolutionWeight", mamba.convolutionWeight()),
+            optionalHandle(op, "convolutionBias", mamba.convolutionBias()),
+            handle(op, "scanWeight", mamba.scanWeight()),
+            handle(op, "deltaWeight", mamba.deltaWeight()),
+            handle(op, "deltaBias", mamba.deltaBias()),
+            handle(op, "stateLog", mamba.stateLog()),
+            handle(op, "skip", mamba.skip()),
+            handle(op, "outWeight", mamba.outWeight()),
+            optionalHandle(op, "outBias", mamba.outBias()),
+            optionalHandle(op, "convolutionState", mamba.convolutionState()),
+            optionalHandle(op, "scanState", mamba.scanState())
+        };
+        return new NDList(arrays(op, mamba.x(), NativeBindings.fusedMamba(arguments)));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDList fusedMamba2(FusedMamba2 mamba) {
+        NativeLibrary.require();
+        String op = "Mamba-2 block";
+        long[] arguments = {
+            handle(op, "x", mamba.x()),
+            handle(op, "inWeight", mamba.inWeight()),
+            optionalHandle(op, "inBias", mamba.inBias()),
+            handle(op, "convolutionWeight", mamba.convolutionWeight()),
+            optionalHandle(op, "convolutionBias", mamba.convolutionBias()),
+            handle(op, "deltaBias", mamba.deltaBias()),
+            handle(op, "stateLog", mamba.stateLog()),
+            handle(op, "skip", mamba.skip()),
+            optionalHandle(op, "normWeight", mamba.normWeight()),
+            handle(op, "outWeight", mamba.outWeight()),
+            optionalHandle(op, "outBias", mamba.outBias()),
+            optionalHandle(op, "convolutionState", mamba.convolutionState()),
+            optionalHandle(op, "dualState", mamba.dualState())
+        };
+        return new NDList(
+                arrays(
+                        op,
+                        mamba.x(),
+                        NativeBindings.fusedMamba2(
+                                arguments,
+                                mamba.heads(),
+                                mamba.groups(),
+                                mamba.gateFirst(),
+                                mamba.normGroups(),
+                                mamba.normEpsilon(),
+                                mamba.deltaMinimum(),
+                                mamba.deltaMaximum())));
     }
 
     /** {@inheritDoc} */

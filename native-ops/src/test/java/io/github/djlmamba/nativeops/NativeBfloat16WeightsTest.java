@@ -20,6 +20,9 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import io.github.djlmamba.attention.AttentionOptions;
+import io.github.djlmamba.feedforward.MixtureOfExpertsOptions;
+import io.github.djlmamba.feedforward.MlpOptions;
 import io.github.djlmamba.hybrid.HybridStackOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.hybrid.LayerSymbol;
@@ -31,7 +34,9 @@ import io.github.djlmamba.language.LanguageModelOutput;
 import io.github.djlmamba.norm.NormOptions;
 import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ssm.Mamba2Options;
+import io.github.djlmamba.ssm.MambaOptions;
 import io.github.djlmamba.state.MixerState;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -60,7 +65,7 @@ class NativeBfloat16WeightsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"MM", "M2", "M*-M"})
+    @ValueSource(strings = {"MM", "M2", "M*-M", "MEE"})
     void predictAsTheirNumbersInFloat32(String pattern) {
         LanguageModel model = model(pattern);
         for (Parameter weight : Bfloat16Weights.of(model)) {
@@ -81,12 +86,12 @@ class NativeBfloat16WeightsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"M*-M"})
+    @ValueSource(strings = {"M*-M", "MEE"})
     void coverAllMatrices(String pattern) {
         LanguageModel model = model(pattern);
         long all = 0;
         for (Parameter parameter : model.getParameters().values()) {
-            if (parameter.getShape().dimension() == 2
+            if (parameter.getShape().dimension() >= 2
                     && parameter.getType() == Parameter.Type.WEIGHT) {
                 all += parameter.getName().startsWith("conv1d") ? 0 : 1;
             }
@@ -97,12 +102,23 @@ class NativeBfloat16WeightsTest {
     }
 
     private LanguageModel model(String pattern) {
+        Mamba2Options mamba2 = Mamba2Options.DEFAULTS.withHeadSize(16);
         HybridStackOptions stack =
-                HybridStackOptions.of(64, LayerPattern.parse(pattern.replace('2', 'M')))
-                        .withNorm(NormOptions.RMS_NORM);
-        if (pattern.contains("2")) {
-            stack = stack.withMixer(LayerSymbol.MAMBA, Mamba2Options.DEFAULTS.withHeadSize(16));
-        }
+                new HybridStackOptions(
+                        64,
+                        LayerPattern.parse(pattern.replace('2', 'M')),
+                        Map.of(
+                                LayerSymbol.MAMBA,
+                                pattern.contains("2") ? mamba2 : MambaOptions.DEFAULTS,
+                                LayerSymbol.ATTENTION,
+                                AttentionOptions.DEFAULTS,
+                                LayerSymbol.MLP,
+                                MlpOptions.DEFAULTS,
+                                LayerSymbol.EXPERTS,
+                                MixtureOfExpertsOptions.of(4, 2, 32)),
+                        NormOptions.RMS_NORM,
+                        0,
+                        true);
         LanguageModel model = new LanguageModel(LanguageModelOptions.of(VOCABULARY, stack));
         model.initialize(manager, DataType.FLOAT32, new Shape(1, 4));
         return model;

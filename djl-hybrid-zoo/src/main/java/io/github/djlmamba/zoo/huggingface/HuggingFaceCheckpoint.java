@@ -15,20 +15,19 @@ import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import io.github.djlmamba.language.Bfloat16Weights;
 import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.language.LanguageModelOptions;
 import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AtomicFile;
 import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
 import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
-import io.github.djlmamba.zoo.safetensors.TensorSource;
 import io.github.djlmamba.zoo.safetensors.TensorType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
 import org.apiguardian.api.API;
 
 /**
@@ -64,12 +63,32 @@ public final class HuggingFaceCheckpoint {
      */
     public static HuggingFaceCheckpoint load(Path folder, NDManager manager)
             throws IOException, MalformedModelException {
+        return load(folder, manager, Precision.FLOAT32);
+    }
+
+    /**
+     * Loads a model as {@link #load(Path, NDManager)} does, with its matrices in a precision of
+     * choice. Those that become bfloat16 do so one by one, so that the model is at no time in
+     * memory in float32.
+     *
+     * @param folder the folder
+     * @param manager the manager of the parameters
+     * @param weights the precision of the weights that {@link Bfloat16Weights} names
+     * @return the model with its layout
+     * @throws IOException if a file is missing or cannot be read
+     * @throws MalformedModelException as the other method does
+     * @throws IllegalStateException if bfloat16 is wanted and no provider of ops offers it
+     */
+    public static HuggingFaceCheckpoint load(Path folder, NDManager manager, Precision weights)
+            throws IOException, MalformedModelException {
         ModelConfig config = ModelConfig.read(folder);
         LanguageModel model = newModel(config);
         List<TensorTable.Row> rows = rows(config, model);
         try (SafetensorsFolder source = SafetensorsFolder.open(folder)) {
             List<StoredTensor> tensors = CheckpointLayout.stored(rows, source);
-            fill(source, tensors, manager);
+            Set<Parameter> narrow =
+                    weights == Precision.FLOAT32 ? Set.of() : Bfloat16Weights.of(model);
+            new ParameterReader(source, manager, narrow).read(tensors);
             // Each parameter has its array: this only tells the blocks their input's shape.
             model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
             model.freezeParameters(true);
@@ -131,49 +150,6 @@ public final class HuggingFaceCheckpoint {
                     config.source() + " is of no possible model: " + e.getMessage(), e);
         }
         return table.rows();
-    }
-
-    private static void fill(TensorSource source, List<StoredTensor> tensors, NDManager manager)
-            throws IOException, MalformedModelException {
-        Map<Parameter, NDArray> arrays = new IdentityHashMap<>();
-        try {
-            for (StoredTensor tensor : tensors) {
-                NDArray array =
-                        arrays.computeIfAbsent(
-                                tensor.parameter(),
-                                parameter ->
-                                        manager.create(parameter.getShape(), DataType.FLOAT32));
-                if (tensor.copy()) {
-                    checkCopy(source, tensor, array);
-                } else {
-                    tensor.read(source, array);
-                }
-            }
-        } catch (IOException | MalformedModelException | RuntimeException | Error e) {
-            arrays.values().forEach(NDArray::close);
-            throw e;
-        }
-        for (Map.Entry<Parameter, NDArray> entry : arrays.entrySet()) {
-            entry.getValue().setName(entry.getKey().getName());
-            entry.getKey().setShape(null);
-            entry.getKey().setArray(entry.getValue());
-        }
-    }
-
-    private static void checkCopy(TensorSource source, StoredTensor tensor, NDArray array)
-            throws IOException, MalformedModelException {
-        try (NDArray copy = source.read(tensor.name(), array.getManager(), DataType.FLOAT32)) {
-            if (!copy.contentEquals(array)) {
-                throw new MalformedModelException(
-                        source
-                                + ": the tensor "
-                                + tensor.name()
-                                + " differs from the one that it is tied to by"
-                                + " \"tie_word_embeddings\"; set that to false in "
-                                + ModelConfig.FILE
-                                + " to use both");
-            }
-        }
     }
 
     /**

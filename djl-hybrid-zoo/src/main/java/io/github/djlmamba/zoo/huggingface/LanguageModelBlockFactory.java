@@ -12,6 +12,8 @@ import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.BlockFactory;
+import ai.djl.translate.ArgumentsUtil;
+import io.github.djlmamba.ops.Precision;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
@@ -20,10 +22,15 @@ import org.apiguardian.api.API;
 /**
  * Loads the {@link io.github.djlmamba.language.LanguageModel} of a Hugging Face folder, parameters
  * included, as {@link HuggingFaceCheckpoint#load} does. The criteria that name it must say {@code
- * hasParameter=false}, so that DJL looks for no parameters of its own. Thread safe.
+ * hasParameter=false}, so that DJL looks for no parameters of its own. The argument {@value
+ * #WEIGHTS} says the precision of the model's matrices, float32 unless set, or bfloat16. Thread
+ * safe.
  */
 @API(status = API.Status.EXPERIMENTAL)
 public final class LanguageModelBlockFactory implements BlockFactory {
+
+    /** The argument for the precision of the weights. */
+    public static final String WEIGHTS = "weights";
 
     private static final long serialVersionUID = 1L;
 
@@ -33,7 +40,10 @@ public final class LanguageModelBlockFactory implements BlockFactory {
             throws IOException {
         boolean loaded = false;
         try {
-            Block block = HuggingFaceCheckpoint.load(modelPath, model.getNDManager()).model();
+            Block block =
+                    HuggingFaceCheckpoint.load(
+                                    modelPath, model.getNDManager(), precision(arguments))
+                            .model();
             loaded = true;
             return block;
         } catch (MalformedModelException e) {
@@ -45,5 +55,23 @@ public final class LanguageModelBlockFactory implements BlockFactory {
                 model.close();
             }
         }
+    }
+
+    private static Precision precision(Map<String, ?> arguments) {
+        String name = ArgumentsUtil.stringValue(arguments, WEIGHTS, Precision.FLOAT32.toString());
+        for (Precision precision : Precision.values()) {
+            if (precision.toString().equals(name)) {
+                return precision;
+            }
+        }
+        throw new IllegalArgumentException(
+                "the argument "
+                        + WEIGHTS
+                        + " is \""
+                        + name
+                        + "\"; expected "
+                        + Precision.FLOAT32
+                        + " or "
+                        + Precision.BFLOAT16);
     }
 }

@@ -122,6 +122,10 @@ final class GeneratedSequence {
         return assembler == null ? "" : assembler.take();
     }
 
+    int tokens() {
+        return count;
+    }
+
     long[] ids() {
         return Arrays.copyOf(ids, count);
     }

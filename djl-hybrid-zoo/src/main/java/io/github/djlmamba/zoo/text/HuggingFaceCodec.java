@@ -108,11 +108,26 @@ public final class HuggingFaceCodec implements TextCodec, AutoCloseable {
                 window = Arrays.copyOfRange(before, --from, before.length);
             }
             given = window.length;
-            givenText = decode(window);
-            while (given > 0 && givenText.endsWith(INCOMPLETE)) {
-                // The prompt ends within a character, which the next tokens may complete.
-                givenText = decode(Arrays.copyOf(window, --given));
+            givenText = "";
+            // The prompt may end within a character, which the next tokens complete. A tokenizer
+            // may
+            // then read the one before as incomplete, too.
+            int least = Math.max(0, given - LONGEST_CHARACTER);
+            for (int length = given; length >= least; length--) {
+                String whole = withoutIncomplete(decode(Arrays.copyOf(window, length)));
+                if (whole.length() >= givenText.length()) {
+                    given = length;
+                    givenText = whole;
+                }
             }
+        }
+
+        private static String withoutIncomplete(String text) {
+            int end = text.length();
+            while (text.startsWith(INCOMPLETE, end - 1)) {
+                end--;
+            }
+            return text.substring(0, end);
         }
 
         @Override

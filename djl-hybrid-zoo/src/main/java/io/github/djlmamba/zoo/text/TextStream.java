@@ -97,6 +97,15 @@ public final class TextStream implements Iterator<String>, AutoCloseable {
     }
 
     /**
+     * Returns the number of tokens that have come so far.
+     *
+     * @return the number
+     */
+    public int tokens() {
+        return sequence.tokens();
+    }
+
+    /**
      * Returns the whole result, after computing what is missing; of a stream that was closed
      * before, what had come by then.
      *

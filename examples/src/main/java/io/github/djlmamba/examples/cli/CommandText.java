@@ -22,7 +22,11 @@ final class CommandText {
     static String of(CommandSpec spec) {
         StringBuilder text = new StringBuilder("djl-mamba");
         for (String word : spec.root().commandLine().getParseResult().originalArgs()) {
-            text.append(' ').append(word.matches("[\\w./:=,+-]+") ? word : "'" + word + "'");
+            text.append(' ')
+                    .append(
+                            word.matches("[\\w./:=,+-]+")
+                                    ? word
+                                    : "'" + word.replace("'", "'\\''") + "'");
         }
         return text.toString();
     }

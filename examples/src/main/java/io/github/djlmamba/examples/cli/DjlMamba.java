@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
             TextCommand.class,
             GenerateCommand.class,
             ForwardCommand.class,
+            ProbeCommand.class,
             BenchCommand.class,
             ModelsCommand.class,
             DoctorCommand.class

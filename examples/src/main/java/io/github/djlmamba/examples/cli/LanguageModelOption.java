@@ -12,9 +12,11 @@ import ai.djl.MalformedModelException;
 import ai.djl.repository.zoo.ModelNotFoundException;
 import ai.djl.repository.zoo.ZooModel;
 import io.github.djlmamba.zoo.huggingface.HuggingFaceModels;
+import io.github.djlmamba.zoo.huggingface.LanguageModelBlockFactory;
 import io.github.djlmamba.zoo.text.GenerationRequest;
 import io.github.djlmamba.zoo.text.GenerationResult;
 import java.io.IOException;
+import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** The option that names a language model. */
@@ -31,10 +33,28 @@ final class LanguageModelOption {
                             + " hf://OWNER/NAME. Default: ${DEFAULT-VALUE}.")
     private String model;
 
+    @Option(
+            names = "--weights",
+            defaultValue = "float32",
+            description =
+                    "How the model's matrices are kept: float32, or bfloat16, which takes half the"
+                            + " memory and time. Default: ${DEFAULT-VALUE}.")
+    private String weights;
+
+    /** Returns what the model is called in reports: the last part of its address. */
+    String name() {
+        String address = model.replaceFirst("\\?.*", "");
+        if (address.startsWith("hf:")) {
+            return address.substring(address.lastIndexOf('/') + 1);
+        }
+        return Path.of(address).toAbsolutePath().normalize().getFileName().toString();
+    }
+
     /** Loads the model. */
     ZooModel<GenerationRequest, GenerationResult> load()
             throws IOException, ModelNotFoundException, MalformedModelException {
         return HuggingFaceModels.criteria(model, GenerationRequest.class, GenerationResult.class)
+                .optArgument(LanguageModelBlockFactory.WEIGHTS, weights)
                 .build()
                 .loadModel();
     }

@@ -1,0 +1,65 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance with the License.
+ * A copy of the License is in the file LICENSE at the root of this project, and at
+ * http://www.apache.org/licenses/LICENSE-2.0
+ * Unless required by applicable law or agreed to in writing, software distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
+ * permissions and limitations under the License.
+ */
+#include <ATen/ATen.h>
+
+#include "ops/ops.h"
+
+namespace djlmamba {
+
+using at::Tensor;
+
+std::vector<Tensor> fused_mamba(const FusedMamba& in) {
+  at::NoGradGuard no_grad;
+  const int64_t channels = in.convolution_weight.size(0);
+  const int64_t rank = in.delta_weight.size(-1);
+  const int64_t states = in.state_log.size(-1);
+  const Tensor both = djlmamba::linear(in.x, in.in_weight, in.in_bias);
+  auto [u, convolution_state] =
+      causal_conv1d(both.narrow(-1, 0, channels), in.convolution_weight, in.convolution_bias, in.convolution_state, true, std::nullopt);
+  const Tensor selection = djlmamba::linear(u, in.scan_weight, std::nullopt);
+  const Tensor delta = djlmamba::linear(selection.narrow(-1, 0, rank), in.delta_weight, std::nullopt);
+  auto [y, scan_state] = selective_scan(
+      u, delta, in.state_log.exp().neg_(), selection.narrow(-1, rank, states), selection.narrow(-1, rank + states, states), in.skip,
+      both.narrow(-1, channels, channels), in.delta_bias, in.scan_state, true, std::nullopt);
+  return {djlmamba::linear(y, in.out_weight, in.out_bias), convolution_state, scan_state};
+}
+
+std::vector<Tensor> fused_mamba2(const FusedMamba2& in) {
+  at::NoGradGuard no_grad;
+  const int64_t batch = in.x.size(0);
+  const int64_t length = in.x.size(1);
+  const int64_t channels = in.out_weight.size(1);
+  const int64_t matrices = (in.convolution_weight.size(0) - channels) / 2;
+  const std::vector<int64_t> by_head = {batch, length, in.heads, channels / in.heads};
+  const std::vector<int64_t> by_group = {batch, length, in.groups, matrices / in.groups};
+  const Tensor all = djlmamba::linear(in.x, in.in_weight, in.in_bias);
+  const Tensor gate = all.narrow(-1, 0, channels);
+  auto [convolved, convolution_state] = causal_conv1d(
+      all.narrow(-1, channels, channels + 2 * matrices), in.convolution_weight, in.convolution_bias, in.convolution_state, true, std::nullopt);
+  StateSpaceDualArguments arguments;
+  arguments.x = convolved.narrow(-1, 0, channels).view(by_head);
+  arguments.delta = all.narrow(-1, 2 * (channels + matrices), in.heads);
+  arguments.a = in.state_log.exp().neg_();
+  arguments.b = convolved.narrow(-1, channels, matrices).view(by_group);
+  arguments.c = convolved.narrow(-1, channels + matrices, matrices).view(by_group);
+  arguments.skip = in.skip;
+  arguments.gate = in.norm_weight.has_value() ? OptionalTensor() : OptionalTensor(gate.view(by_head));
+  arguments.delta_bias = in.delta_bias;
+  arguments.delta_softplus = true;
+  arguments.delta_min = in.delta_min;
+  arguments.delta_max = in.delta_max;
+  auto [dual, dual_state] = state_space_dual(arguments, in.dual_state, std::nullopt, 0);
+  Tensor y = dual.view({batch, length, channels});
+  if (in.norm_weight.has_value()) {
+    y = std::get<0>(rms_norm(y, std::nullopt, gate, in.norm_weight, in.norm));
+  }
+  return {djlmamba::linear(y, in.out_weight, in.out_bias), convolution_state, dual_state};
+}
+
+}  // namespace djlmamba
