@@ -127,4 +127,20 @@ inline void run_blocks(int64_t blocks, int threads, const std::function<void(int
   for (std::thread& t : pool) t.join();
 }
 
+/** Compares the gradient of loss() by the input, which loss() reads, with central differences. */
+template <typename Loss>
+void check_central_differences(std::vector<double>& input, const std::vector<double>& gradient, const char* name,
+                               const Loss& loss) {
+  std::vector<double> numeric(input.size());
+  for (size_t i = 0; i < input.size(); ++i) {
+    const double x = input[i], h = 1e-5;
+    input[i] = x + h;
+    const double up = loss();
+    input[i] = x - h;
+    numeric[i] = (up - loss()) / (2 * h);
+    input[i] = x;
+  }
+  check_close(numeric, gradient, 1e-8, std::string("central differences of ") + name);
+}
+
 }  // namespace djlmamba::test

@@ -111,17 +111,8 @@ void test_naive_gradients() {
     for (size_t i = 0; i < d_final.size(); ++i) sum += d_final[i] * o.final_state[i];
     return sum;
   };
-  auto compare = [&](Array& input, const Array& gradient, const char* name) {
-    Array numeric(input.size());
-    for (size_t i = 0; i < input.size(); ++i) {
-      const double x = input[i], h = 1e-5;
-      input[i] = x + h;
-      const double up = loss();
-      input[i] = x - h;
-      numeric[i] = (up - loss()) / (2 * h);
-      input[i] = x;
-    }
-    check_close(numeric, gradient, 1e-8, std::string("central differences of ") + name);
+  const auto compare = [&](Array& input, const Array& gradient, const char* name) {
+    check_central_differences(input, gradient, name, loss);
   };
   compare(s.u, g.u, "u");
   compare(s.delta, g.delta, "delta");

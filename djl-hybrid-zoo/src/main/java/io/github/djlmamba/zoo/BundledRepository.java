@@ -44,6 +44,7 @@ import java.util.Map;
  */
 final class BundledRepository extends AbstractRepository {
 
+    private static final String METADATA = "metadata.json";
     private static final String ROOT = "/io/github/djlmamba/zoo/bundled/";
 
     BundledRepository() {
@@ -71,13 +72,25 @@ final class BundledRepository extends AbstractRepository {
         return true;
     }
 
+    /** Returns what a model is for, by its metadata. */
+    Application application(String artifactId) {
+        try {
+            return metadata(read(folder(artifactId) + METADATA)).getApplication();
+        } catch (IOException e) {
+            throw new UncheckedIOException("the jar of djl-hybrid-zoo is damaged", e);
+        }
+    }
+
+    private static Metadata metadata(byte[] json) {
+        return JsonUtils.GSON_PRETTY.fromJson(
+                new String(json, StandardCharsets.UTF_8), Metadata.class);
+    }
+
     /** {@inheritDoc} */
     @Override
     public Metadata locate(MRL mrl) throws IOException {
-        byte[] json = read(folder(mrl.getArtifactId()) + "metadata.json");
-        Metadata metadata =
-                JsonUtils.GSON_PRETTY.fromJson(
-                        new String(json, StandardCharsets.UTF_8), Metadata.class);
+        byte[] json = read(folder(mrl.getArtifactId()) + METADATA);
+        Metadata metadata = metadata(json);
         metadata.init(arguments);
         metadata.setRepositoryUri(URI.create(hash(json) + "/" + mrl.getArtifactId() + "/"));
         return metadata;
@@ -102,7 +115,7 @@ final class BundledRepository extends AbstractRepository {
     @Override
     public List<MRL> getResources() {
         return artifactIds().stream()
-                .map(id -> model(Application.UNDEFINED, HybridModelZoo.GROUP_ID, id))
+                .map(id -> model(application(id), HybridModelZoo.GROUP_ID, id))
                 .toList();
     }
 

@@ -8,7 +8,6 @@
  */
 package io.github.djlmamba.zoo;
 
-import ai.djl.Application;
 import ai.djl.repository.zoo.ModelZoo;
 import java.util.Set;
 import org.apiguardian.api.API;
@@ -39,7 +38,7 @@ public final class HybridModelZoo extends ModelZoo {
     HybridModelZoo() {
         BundledRepository bundled = new BundledRepository();
         for (String artifactId : bundled.artifactIds()) {
-            addModel(bundled.model(Application.UNDEFINED, GROUP_ID, artifactId, VERSION));
+            addModel(bundled.model(bundled.application(artifactId), GROUP_ID, artifactId, VERSION));
         }
     }
 

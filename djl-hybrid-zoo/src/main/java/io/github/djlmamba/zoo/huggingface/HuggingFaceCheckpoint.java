@@ -22,6 +22,7 @@ import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AtomicFile;
 import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
 import io.github.djlmamba.zoo.safetensors.SafetensorsWriter;
+import io.github.djlmamba.zoo.safetensors.TensorType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -182,6 +183,27 @@ public final class HuggingFaceCheckpoint {
             part.attach(manager);
             return part;
         }
+    }
+
+    /**
+     * Returns this checkpoint with its matrices stored in another type: the tensors of two or more
+     * dimensions. The others, which are few numbers, keep theirs.
+     *
+     * @param type a floating type, such as BF16
+     * @return a checkpoint of the same model
+     * @throws IllegalArgumentException if the type is not a floating one
+     */
+    public HuggingFaceCheckpoint withMatricesIn(TensorType type) {
+        if (!type.isFloating()) {
+            throw new IllegalArgumentException(
+                    "matrices were to be stored as " + type + "; expected a floating type");
+        }
+        return new HuggingFaceCheckpoint(
+                config,
+                model,
+                tensors.stream()
+                        .map(tensor -> tensor.shape().dimension() < 2 ? tensor : tensor.as(type))
+                        .toList());
     }
 
     /**

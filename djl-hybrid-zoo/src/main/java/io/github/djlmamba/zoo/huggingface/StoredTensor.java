@@ -114,6 +114,11 @@ public record StoredTensor(
                 .reshape(shape);
     }
 
+    /** Returns this tensor stored in another type. */
+    StoredTensor as(TensorType other) {
+        return new StoredTensor(name, other, shape, parameter, ranges, run, copy);
+    }
+
     /** Reads this tensor into its part of an array of the parameter's shape. */
     void read(TensorSource source, NDArray array) throws IOException {
         try (NDScope scope = new NDScope()) {

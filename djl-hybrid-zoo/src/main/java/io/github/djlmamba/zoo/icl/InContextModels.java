@@ -8,6 +8,7 @@
  */
 package io.github.djlmamba.zoo.icl;
 
+import ai.djl.Application;
 import ai.djl.Model;
 import ai.djl.inference.Predictor;
 import ai.djl.repository.zoo.Criteria;
@@ -22,11 +23,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.stream.Collectors;
 import org.apiguardian.api.API;
 
 /**
@@ -70,18 +69,20 @@ public final class InContextModels {
     }
 
     private static void requireInZoo(String name) {
-        Collection<ModelLoader> models =
-                ModelZoo.getModelZoo(HybridModelZoo.GROUP_ID).getModelLoaders();
-        if (models.stream().noneMatch(model -> model.getArtifactId().equals(name))) {
+        // The zoo's other models, those of text generation, name what they are for.
+        List<String> names =
+                ModelZoo.getModelZoo(HybridModelZoo.GROUP_ID).getModelLoaders().stream()
+                        .filter(model -> model.getApplication() == Application.UNDEFINED)
+                        .map(ModelLoader::getArtifactId)
+                        .sorted()
+                        .toList();
+        if (!names.contains(name)) {
             throw new IllegalArgumentException(
                     "\""
                             + name
-                            + "\" is neither the folder of a finished training run nor a model of the"
-                            + " zoo, which holds "
-                            + models.stream()
-                                    .map(ModelLoader::getArtifactId)
-                                    .sorted()
-                                    .collect(Collectors.joining(", ")));
+                            + "\" is neither the folder of a finished training run nor an in-context"
+                            + " learner of the zoo, which holds "
+                            + String.join(", ", names));
         }
     }
 

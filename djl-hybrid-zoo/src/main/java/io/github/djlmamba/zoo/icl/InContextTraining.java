@@ -10,26 +10,22 @@ package io.github.djlmamba.zoo.icl;
 
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.DefaultTrainingConfig;
-import ai.djl.training.EasyTrain;
+import ai.djl.nn.Block;
+import ai.djl.training.dataset.Dataset;
 import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.loss.Loss;
 import ai.djl.translate.TranslateException;
 import ai.djl.util.JsonUtils;
 import io.github.djlmamba.icl.IclDataset;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.training.AdamTrainer;
-import io.github.djlmamba.training.CheckpointListener;
 import io.github.djlmamba.training.MeanSquaredError;
-import io.github.djlmamba.training.TrainingCheckpoint;
+import io.github.djlmamba.zoo.training.TrainingHistory;
+import io.github.djlmamba.zoo.training.TrainingRun;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.apiguardian.api.API;
 
 /**
@@ -46,16 +42,12 @@ import org.apiguardian.api.API;
 public final class InContextTraining {
 
     /** The file of a run's latest checkpoint. */
-    public static final String CHECKPOINT = "checkpoint.safetensors";
+    public static final String CHECKPOINT = TrainingRun.CHECKPOINT;
 
     /** The file of a run's losses. */
-    public static final String HISTORY = "history.csv";
+    public static final String HISTORY = TrainingRun.HISTORY;
 
-    private static final String SETTINGS = "settings";
-
-    private final InContextTrainingSettings settings;
-    private final Path folder;
-    private final List<TrainingListener> listeners;
+    private final TrainingRun run;
 
     /**
      * Creates a run.
@@ -66,9 +58,7 @@ public final class InContextTraining {
      */
     public InContextTraining(
             InContextTrainingSettings settings, Path folder, TrainingListener... listeners) {
-        this.settings = settings;
-        this.folder = folder;
-        this.listeners = List.of(listeners);
+        run = new TrainingRun(new Plan(settings), folder, List.of(listeners));
     }
 
     /**
@@ -84,82 +74,91 @@ public final class InContextTraining {
      */
     public TrainingHistory run(boolean resume)
             throws IOException, MalformedModelException, TranslateException {
-        Path checkpoint = folder.resolve(CHECKPOINT);
-        boolean restore = Files.exists(checkpoint);
-        if (restore && !resume) {
-            throw new IOException(
-                    folder + " holds a run already: resume it, or name another folder");
-        }
-        if (restore) {
-            checkContinues(checkpoint);
-        }
-        Files.createDirectories(folder);
-        IclTask task = settings.newTask();
-        Engine.getEngine("PyTorch").setRandomSeed(Math.toIntExact(settings.seed() & 0x7fffffff));
-        try (Model model = Model.newInstance("model", "PyTorch")) {
-            model.setBlock(new InContextLearner(settings.model()));
-            TrainingHistory history = new TrainingHistory(folder.resolve(HISTORY));
-            List<TrainingListener> all = new ArrayList<>(listeners);
-            all.add(history);
-            all.add(
-                    new CheckpointListener(
-                            checkpoint,
-                            settings.checkpointInterval(),
-                            steps -> notes(history, steps)));
-            DefaultTrainingConfig config =
-                    new DefaultTrainingConfig(new MeanSquaredError())
-                            .addTrainingListeners(all.toArray(TrainingListener[]::new));
-            try (AdamTrainer trainer = newTrainer(model, config)) {
-                trainer.initialize(
-                        new Shape(settings.batch(), task.points(), task.dims()),
-                        new Shape(settings.batch(), task.points()));
-                Map<String, String> notes = Map.of();
-                if (restore) {
-                    notes = TrainingCheckpoint.restore(trainer, checkpoint);
-                }
-                history.resumeAt(trainer.getSteps(), notes);
-                if (trainer.getSteps() < settings.steps()) {
-                    EasyTrain.fit(trainer, 1, newDataset(task, trainer.getSteps()), null);
-                }
-                InContextModels.save(model, folder);
-            }
-            return history;
-        }
+        return run.run(resume);
     }
 
-    private void checkContinues(Path checkpoint) throws IOException, MalformedModelException {
-        String begun = TrainingCheckpoint.notes(checkpoint).get(SETTINGS);
-        if (begun == null) {
-            throw new MalformedModelException(
-                    checkpoint + " is not of a run like this: it does not name its settings");
+    /** How the study trains. */
+    private record Plan(InContextTrainingSettings training) implements TrainingRun.Plan {
+
+        /** {@inheritDoc} */
+        @Override
+        public String settings() {
+            return JsonUtils.GSON.toJson(training);
         }
-        settings.checkContinues(JsonUtils.GSON.fromJson(begun, InContextTrainingSettings.class));
-    }
 
-    private Map<String, String> notes(TrainingHistory history, long steps) {
-        Map<String, String> notes = new HashMap<>(history.notes(steps));
-        notes.put(SETTINGS, JsonUtils.GSON.toJson(settings));
-        return notes;
-    }
+        /** {@inheritDoc} */
+        @Override
+        public void checkContinues(String begun) {
+            training.checkContinues(
+                    JsonUtils.GSON.fromJson(begun, InContextTrainingSettings.class));
+        }
 
-    private AdamTrainer newTrainer(Model model, DefaultTrainingConfig config) {
-        return AdamTrainer.builder()
-                .setModel(model)
-                .setTrainingConfig(config)
-                .setLearningRate(settings.learningRateSchedule())
-                .optMaxGradientNorm(settings.maxGradientNorm())
-                .optPrecision(settings.precision())
-                .build();
-    }
+        /** {@inheritDoc} */
+        @Override
+        public long seed() {
+            return training.seed();
+        }
 
-    private IclDataset newDataset(IclTask task, long done) {
-        return IclDataset.builder()
-                .setTask(task)
-                .setBatchesPerEpoch(Math.toIntExact(settings.steps() - done))
-                .optBatchSize(settings.batch())
-                .optSeed(settings.seed())
-                .optCurriculum(settings.curriculum(task))
-                .optStartStep(done)
-                .build();
+        /** {@inheritDoc} */
+        @Override
+        public long steps() {
+            return training.steps();
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        public long checkpointInterval() {
+            return training.checkpointInterval();
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        public Block newBlock() {
+            return new InContextLearner(training.model());
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        public Loss newLoss() {
+            return new MeanSquaredError();
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        public void configure(AdamTrainer.Builder builder) {
+            builder.setLearningRate(training.learningRateSchedule())
+                    .optMaxGradientNorm(training.maxGradientNorm())
+                    .optPrecision(training.precision());
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        public Shape[] inputShapes() {
+            long points = training.model().points();
+            return new Shape[] {
+                new Shape(training.batch(), points, training.model().dims()),
+                new Shape(training.batch(), points)
+            };
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        public Dataset newDataset(long done) {
+            IclTask task = training.newTask();
+            return IclDataset.builder()
+                    .setTask(task)
+                    .setBatchesPerEpoch(Math.toIntExact(training.steps() - done))
+                    .optBatchSize(training.batch())
+                    .optSeed(training.seed())
+                    .optCurriculum(training.curriculum(task))
+                    .optStartStep(done)
+                    .build();
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        public void save(Model model, Path folder) throws IOException {
+            InContextModels.save(model, folder);
+        }
     }
 }

@@ -8,13 +8,13 @@
  */
 package io.github.djlmamba.zoo.icl;
 
-import ai.djl.training.tracker.CosineTracker;
 import ai.djl.training.tracker.Tracker;
-import ai.djl.training.tracker.WarmUpTracker;
 import io.github.djlmamba.icl.Curriculum;
 import io.github.djlmamba.icl.task.IclTask;
 import io.github.djlmamba.icl.task.IclTasks;
 import io.github.djlmamba.ops.Precision;
+import io.github.djlmamba.zoo.training.LearningRates;
+import io.github.djlmamba.zoo.training.SettingsCheck;
 import org.apiguardian.api.API;
 
 /**
@@ -58,25 +58,27 @@ public record InContextTrainingSettings(
      */
     public InContextTrainingSettings {
         precision = precision == null ? Precision.FLOAT32 : precision;
-        require(steps >= 1 && steps <= Integer.MAX_VALUE, "steps", steps, "1 to 2^31 - 1");
-        require(batch >= 1, "batch", batch, "at least 1");
-        require(
+        SettingsCheck.require(
+                steps >= 1 && steps <= Integer.MAX_VALUE, "steps", steps, "1 to 2^31 - 1");
+        SettingsCheck.require(batch >= 1, "batch", batch, "at least 1");
+        SettingsCheck.require(
                 learningRate > 0 && learningRate < 1,
                 "the learning rate",
                 learningRate,
                 "between 0 and 1");
-        require(
+        SettingsCheck.require(
                 finalLearningRate >= 0 && finalLearningRate <= learningRate,
                 "the final learning rate",
                 finalLearningRate,
                 "between 0 and the learning rate");
-        require(
+        SettingsCheck.require(
                 warmUpSteps >= 0 && warmUpSteps < steps,
                 "the number of warm-up steps",
                 warmUpSteps,
                 "less than the number of steps");
-        require(maxGradientNorm >= 0, "the gradient norm", maxGradientNorm, "at least 0");
-        require(
+        SettingsCheck.require(
+                maxGradientNorm >= 0, "the gradient norm", maxGradientNorm, "at least 0");
+        SettingsCheck.require(
                 checkpointInterval >= 1,
                 "the checkpoint interval",
                 checkpointInterval,
@@ -138,22 +140,7 @@ public record InContextTrainingSettings(
      * @return the schedule
      */
     public Tracker learningRateSchedule() {
-        Tracker main =
-                finalLearningRate == learningRate
-                        ? Tracker.fixed((float) learningRate)
-                        : CosineTracker.builder()
-                                .setBaseValue((float) learningRate)
-                                .optFinalValue((float) finalLearningRate)
-                                .setMaxUpdates(Math.toIntExact(steps - warmUpSteps))
-                                .build();
-        if (warmUpSteps == 0) {
-            return main;
-        }
-        return WarmUpTracker.builder()
-                .setMainTracker(main)
-                .optWarmUpSteps(warmUpSteps)
-                .optWarmUpMode(WarmUpTracker.Mode.LINEAR)
-                .build();
+        return LearningRates.warmUpThenCosine(learningRate, finalLearningRate, warmUpSteps, steps);
     }
 
     /**
@@ -165,29 +152,10 @@ public record InContextTrainingSettings(
      * @throws IllegalArgumentException if it may not
      */
     void checkContinues(InContextTrainingSettings begun) {
-        requireSame("model", begun.model, model);
-        requireSame("task", begun.task, task);
-        requireSame("batch", begun.batch, batch);
-        requireSame("seed", begun.seed, seed);
-        requireSame("precision", begun.precision, precision);
-    }
-
-    private static void requireSame(String name, Object begun, Object now) {
-        if (!begun.equals(now)) {
-            throw new IllegalArgumentException(
-                    "the run began with "
-                            + name
-                            + " "
-                            + begun
-                            + " but is to go on with "
-                            + now
-                            + "; give the same, or begin another run");
-        }
-    }
-
-    private static void require(boolean holds, String name, Object value, String expected) {
-        if (!holds) {
-            throw new IllegalArgumentException(name + " is " + value + "; expected " + expected);
-        }
+        SettingsCheck.requireSame("model", begun.model, model);
+        SettingsCheck.requireSame("task", begun.task, task);
+        SettingsCheck.requireSame("batch", begun.batch, batch);
+        SettingsCheck.requireSame("seed", begun.seed, seed);
+        SettingsCheck.requireSame("precision", begun.precision, precision);
     }
 }

@@ -12,8 +12,8 @@ import ai.djl.Device;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.util.JsonUtils;
 import io.github.djlmamba.ops.OpsProviders;
+import io.github.djlmamba.zoo.training.TrainingHistory;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.apiguardian.api.API;
 
 /**
@@ -42,9 +42,6 @@ public record TrainingRecord(
     /** The name of a record's file. */
     public static final String FILE = "training-record.json";
 
-    /** About how many losses a record keeps: enough for a curve. */
-    private static final int LOSSES = 100;
-
     /**
      * Records a run.
      *
@@ -61,13 +58,6 @@ public record TrainingRecord(
             InContextTrainingSettings settings,
             int threads,
             TrainingHistory history) {
-        List<TrainingHistory.Entry> entries = history.entries();
-        int stride = Math.max(1, entries.size() / LOSSES);
-        List<TrainingHistory.Entry> losses =
-                IntStream.range(0, entries.size())
-                        .filter(i -> (i + 1) % stride == 0 || i == entries.size() - 1)
-                        .mapToObj(entries::get)
-                        .toList();
         return new TrainingRecord(
                 command,
                 commit,
@@ -76,7 +66,7 @@ public record TrainingRecord(
                 threads,
                 System.getProperty("java.version"),
                 history.seconds(),
-                losses);
+                history.curve());
     }
 
     /**

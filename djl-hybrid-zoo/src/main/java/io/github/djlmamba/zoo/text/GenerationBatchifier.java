@@ -24,12 +24,20 @@ final class GenerationBatchifier implements Batchifier {
     /** {@inheritDoc} */
     @Override
     public NDList batchify(NDList[] inputs) {
-        return inputs.length == 1 ? inputs[0] : GenerationTask.joined(inputs);
+        return switch (inputs.length) {
+            case 0 -> new NDList();
+            case 1 -> inputs[0];
+            default -> GenerationTask.joined(inputs);
+        };
     }
 
     /** {@inheritDoc} */
     @Override
     public NDList[] unbatchify(NDList inputs) {
+        if (inputs.isEmpty() && !(inputs instanceof GenerationTask.Output)) {
+            // What DJL makes of a batch without requests.
+            return new NDList[0];
+        }
         return ((GenerationTask.Output) inputs)
                 .sequences().stream()
                         .map(sequence -> new GenerationTask.Output(List.of(sequence)))

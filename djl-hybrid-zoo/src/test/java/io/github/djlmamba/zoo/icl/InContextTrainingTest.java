@@ -24,6 +24,7 @@ import io.github.djlmamba.icl.Curriculum;
 import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.training.AdamTrainer;
+import io.github.djlmamba.zoo.training.TrainingHistory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -103,6 +103,7 @@ class TextGenerationTest {
             }
             requests.add(requests.get(2));
             requests.add(requests.get(1).withOptions(SAMPLED.withRepetitionPenalty(1.3)));
+            assertEquals(List.of(), predictor.batchPredict(List.of()));
             List<GenerationResult> results = predictor.batchPredict(requests);
             for (int i = 0; i < requests.size(); i++) {
                 GenerationResult alone = predictor.predict(requests.get(i));

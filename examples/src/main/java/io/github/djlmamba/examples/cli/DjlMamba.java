@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
         description = "State space models and their hybrids for Java, on DJL.",
         subcommands = {
             IclCommand.class,
+            TextCommand.class,
             GenerateCommand.class,
             ForwardCommand.class,
             ProbeCommand.class,

@@ -8,15 +8,12 @@
  */
 package io.github.djlmamba.examples.cli;
 
-import ai.djl.training.Trainer;
-import ai.djl.training.listener.TrainingListenerAdapter;
 import io.github.djlmamba.ops.Precision;
-import io.github.djlmamba.training.AdamTrainer;
 import io.github.djlmamba.zoo.icl.InContextSettings;
 import io.github.djlmamba.zoo.icl.InContextTraining;
 import io.github.djlmamba.zoo.icl.InContextTrainingSettings;
-import io.github.djlmamba.zoo.icl.TrainingHistory;
 import io.github.djlmamba.zoo.icl.TrainingRecord;
+import io.github.djlmamba.zoo.training.TrainingHistory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -178,11 +175,11 @@ final class IclTrainCommand implements Callable<Integer> {
                         precision);
         try (TerminalProgress progress = new TerminalProgress()) {
             InContextTraining training =
-                    new InContextTraining(settings, out, new ProgressListener(progress, steps));
+                    new InContextTraining(settings, out, new StepProgress(progress, steps));
             TrainingHistory history = training.run(resume);
             TrainingRecord record =
                     TrainingRecord.of(
-                            commandLine(),
+                            CommandText.of(spec),
                             System.getenv("DJLMAMBA_COMMIT"),
                             settings,
                             threads.count(),
@@ -198,34 +195,5 @@ final class IclTrainCommand implements Callable<Integer> {
                             out);
         }
         return 0;
-    }
-
-    private String commandLine() {
-        return "djl-mamba "
-                + String.join(" ", spec.root().commandLine().getParseResult().originalArgs());
-    }
-
-    /** Moves the progress bar with the steps. */
-    private static final class ProgressListener extends TrainingListenerAdapter {
-
-        private final TerminalProgress progress;
-        private final long steps;
-
-        ProgressListener(TerminalProgress progress, long steps) {
-            this.progress = progress;
-            this.steps = steps;
-        }
-
-        /** {@inheritDoc} */
-        @Override
-        public void onTrainingBegin(Trainer trainer) {
-            progress.reset("Training", steps);
-        }
-
-        /** {@inheritDoc} */
-        @Override
-        public void onTrainingBatch(Trainer trainer, BatchData batchData) {
-            progress.update(((AdamTrainer) trainer).getSteps() + 1);
-        }
     }
 }

@@ -22,12 +22,15 @@ import picocli.CommandLine.Option;
 /** The option that names a language model. */
 final class LanguageModelOption {
 
+    /** The model of the zoo that is used where none is named. */
+    static final String DEFAULT = "mamba2-hybrid-king-james";
+
     @Option(
             names = "--model",
-            required = true,
+            defaultValue = DEFAULT,
             description =
                     "A model of the zoo, the folder of a Hugging Face checkpoint, or"
-                            + " hf://OWNER/NAME.")
+                            + " hf://OWNER/NAME. Default: ${DEFAULT-VALUE}.")
     private String model;
 
     @Option(

@@ -10,10 +10,15 @@ package io.github.djlmamba.examples.cli;
 
 import ai.djl.util.JsonUtils;
 import io.github.djlmamba.zoo.HybridModelZoo;
+import io.github.djlmamba.zoo.huggingface.LanguageModelBlockFactory;
+import io.github.djlmamba.zoo.huggingface.ModelConfig;
 import io.github.djlmamba.zoo.icl.InContextBlockFactory;
 import io.github.djlmamba.zoo.icl.InContextModels;
 import io.github.djlmamba.zoo.icl.InContextTranslatorFactory;
 import io.github.djlmamba.zoo.icl.TrainingRecord;
+import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
+import io.github.djlmamba.zoo.text.TextGeneration;
+import io.github.djlmamba.zoo.text.TextGenerationTranslatorFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -53,32 +58,53 @@ final class ModelsBundleCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         String name = run.toAbsolutePath().normalize().getFileName().toString();
-        TrainingRecord record =
-                TrainingRecord.fromJson(Files.readString(run.resolve(TrainingRecord.FILE)));
         Path folder = Files.createDirectories(output.resolve(name));
         Map<String, Object> files = new LinkedHashMap<>();
-        files.put(
-                "parameters",
-                copy(run.resolve(InContextModels.PARAMETERS), folder, name + "-0000.params"));
-        files.put("record", copy(run.resolve(TrainingRecord.FILE), folder, TrainingRecord.FILE));
-
         Map<String, Object> arguments = new LinkedHashMap<>();
-        arguments.put("blockFactory", InContextBlockFactory.class.getName());
-        arguments.put("translatorFactory", InContextTranslatorFactory.class.getName());
-        arguments.putAll(record.settings().model().toArguments());
+        Map<String, Object> options = new LinkedHashMap<>();
+        Map<String, Object> properties = new LinkedHashMap<>();
+        String application;
+        if (Files.exists(run.resolve(ModelConfig.FILE))) {
+            application = "nlp/text_generation";
+            for (String file : List.of(ModelConfig.FILE, SafetensorsFolder.SINGLE_FILE)) {
+                files.put(file, copy(run.resolve(file), folder, file));
+            }
+            arguments.put("engine", "PyTorch");
+            arguments.put("blockFactory", LanguageModelBlockFactory.class.getName());
+            arguments.put("translatorFactory", TextGenerationTranslatorFactory.class.getName());
+            arguments.put(TextGeneration.TOKENIZER, "bytes");
+            // The parameters come with the block.
+            options.put("hasParameter", "false");
+            properties.put("tokenizer", "bytes");
+        } else {
+            application = "undefined";
+            TrainingRecord record =
+                    TrainingRecord.fromJson(Files.readString(run.resolve(TrainingRecord.FILE)));
+            files.put(
+                    "parameters",
+                    copy(run.resolve(InContextModels.PARAMETERS), folder, name + "-0000.params"));
+            arguments.put("blockFactory", InContextBlockFactory.class.getName());
+            arguments.put("translatorFactory", InContextTranslatorFactory.class.getName());
+            arguments.putAll(record.settings().model().toArguments());
+            properties.put("task", record.settings().task());
+        }
+        files.put("record", copy(run.resolve(TrainingRecord.FILE), folder, TrainingRecord.FILE));
 
         Map<String, Object> artifact = new LinkedHashMap<>();
         artifact.put("version", VERSION);
         artifact.put("snapshot", false);
         artifact.put("name", name);
-        artifact.put("properties", Map.of("task", record.settings().task()));
+        artifact.put("properties", properties);
         artifact.put("arguments", arguments);
+        if (!options.isEmpty()) {
+            artifact.put("options", options);
+        }
         artifact.put("files", files);
 
         Map<String, Object> metadata = new LinkedHashMap<>();
         metadata.put("metadataVersion", "0.2");
         metadata.put("resourceType", "model");
-        metadata.put("application", "undefined");
+        metadata.put("application", application);
         metadata.put("groupId", HybridModelZoo.GROUP_ID);
         metadata.put("artifactId", name);
         metadata.put("name", name);

@@ -254,6 +254,9 @@ class DjlMambaTest {
                 "bench train",
                 "models",
                 "models bundle",
+                "text",
+                "text train",
+                "text eval",
                 "doctor"
             })
     void everyCommandHasHelp(String command) {

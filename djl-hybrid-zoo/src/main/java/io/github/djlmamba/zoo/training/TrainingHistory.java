@@ -6,7 +6,7 @@
  * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the License for the specific language governing
  * permissions and limitations under the License.
  */
-package io.github.djlmamba.zoo.icl;
+package io.github.djlmamba.zoo.training;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apiguardian.api.API;
 
 /**
@@ -36,6 +37,9 @@ public final class TrainingHistory extends TrainingListenerAdapter {
 
     /** The number of steps that each entry is a mean over. */
     public static final int INTERVAL = 100;
+
+    /** About how many entries a curve has. */
+    private static final int CURVE = 100;
 
     private static final String SUM = "history.sum";
     private static final String COUNT = "history.count";
@@ -50,7 +54,12 @@ public final class TrainingHistory extends TrainingListenerAdapter {
     private double secondsBefore;
     private long start = System.nanoTime();
 
-    TrainingHistory(Path file) {
+    /**
+     * Creates the losses of a run.
+     *
+     * @param file the file that they are appended to
+     */
+    public TrainingHistory(Path file) {
         this.file = file;
     }
 
@@ -61,6 +70,19 @@ public final class TrainingHistory extends TrainingListenerAdapter {
      */
     public List<Entry> entries() {
         return List.copyOf(entries);
+    }
+
+    /**
+     * Returns as many of the losses as a curve needs: about a hundred, the last one among them.
+     *
+     * @return every so-manieth entry, in order
+     */
+    public List<Entry> curve() {
+        int stride = Math.max(1, entries.size() / CURVE);
+        return IntStream.range(0, entries.size())
+                .filter(i -> (i + 1) % stride == 0 || i == entries.size() - 1)
+                .mapToObj(entries::get)
+                .toList();
     }
 
     /**
