@@ -169,7 +169,7 @@ public abstract class LinearContract {
 
     /** How far a row's result may differ with those beside it. */
     protected float decodeRowTolerance() {
-        return 1e-5f;
+        return 1e-4f;
     }
 
     @Test
