@@ -29,6 +29,7 @@ import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.language.LanguageModelOptions;
 import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
+import io.github.djlmamba.zoo.safetensors.TensorType;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -86,6 +87,38 @@ class Mamba2HybridFamilyTest {
                 }
                 assertTrue(first.entries().containsKey("backbone.layers.0.mixer.A_log"));
             }
+        }
+    }
+
+    @Test
+    void matricesCanBeStoredInHalfTheBytes() throws Exception {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            LanguageModel model = HuggingFaceCheckpoint.newModel(SMALL.config());
+            model.initialize(manager, DataType.FLOAT32, new Shape(1, 3));
+            HuggingFaceCheckpoint whole = HuggingFaceCheckpoint.of(SMALL.config(), model);
+            whole.withMatricesIn(TensorType.BF16).save(folder);
+            Path float32 = folder.resolve("float32");
+            whole.save(float32);
+            try (SafetensorsFolder half = SafetensorsFolder.open(folder);
+                    SafetensorsFolder full = SafetensorsFolder.open(float32)) {
+                assertEquals(full.entries().keySet(), half.entries().keySet());
+                for (String name : full.entries().keySet()) {
+                    boolean matrix = full.entries().get(name).shape().dimension() >= 2;
+                    assertEquals(
+                            matrix ? TensorType.BF16 : TensorType.F32,
+                            half.entries().get(name).type(),
+                            name);
+                    float[] expected = full.read(name, manager).toFloatArray();
+                    float[] actual = half.read(name, manager).toFloatArray();
+                    for (int i = 0; i < expected.length; i++) {
+                        // Eight bits of precision, rounded to nearest.
+                        double tolerance = matrix ? Math.abs(expected[i]) / 256 : 0;
+                        assertEquals(expected[i], actual[i], tolerance, name);
+                    }
+                }
+            }
+            assertThrows(
+                    IllegalArgumentException.class, () -> whole.withMatricesIn(TensorType.I64));
         }
     }
 
