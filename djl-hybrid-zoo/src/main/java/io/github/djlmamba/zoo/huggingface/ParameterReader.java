@@ -25,6 +25,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Reads parameters from the tensors of a checkpoint, each by itself and several at once: most of
@@ -71,21 +72,25 @@ final class ParameterReader {
             throws IOException, MalformedModelException {
         int threads = Math.min(MOST_THREADS, Runtime.getRuntime().availableProcessors());
         ExecutorService pool = Executors.newFixedThreadPool(threads);
+        // Not by cancelling: what a read leaves that is under way could not be closed then.
+        AtomicBoolean failed = new AtomicBoolean();
         Map<Parameter, Future<NDArray>> reads = new LinkedHashMap<>();
         parts.forEach(
-                (parameter, of) -> reads.put(parameter, pool.submit(() -> read(parameter, of))));
+                (parameter, of) ->
+                        reads.put(
+                                parameter,
+                                pool.submit(() -> failed.get() ? null : read(parameter, of))));
         pool.shutdown();
         Map<Parameter, NDArray> arrays = new LinkedHashMap<>();
         Throwable failure = null;
         for (Map.Entry<Parameter, Future<NDArray>> read : reads.entrySet()) {
-            if (failure != null) {
-                read.getValue().cancel(false);
-            }
             try {
-                if (!read.getValue().isCancelled()) {
-                    arrays.put(read.getKey(), finished(read.getValue()));
+                NDArray array = finished(read.getValue());
+                if (array != null) {
+                    arrays.put(read.getKey(), array);
                 }
             } catch (ExecutionException e) {
+                failed.set(true);
                 failure = failure == null ? e.getCause() : failure;
             }
         }
