@@ -22,14 +22,14 @@ static_assert(kLinearOutputsPerBlock % kOutputs == 0, "a block is made of whole 
 
 constexpr int kLineBytes = 64;
 
-/* How many rows of weights ahead the next ones are fetched. */
-constexpr int kAhead = 2 * kOutputs;
+/* How many rows of weights ahead the next ones are fetched, to the second-level cache: a few long rows would fill the first. */
+constexpr int kAhead = kOutputs;
 
 /** Fetches what may lie past the end, where it does no harm; so the address is formed as an integer. */
 template <typename W>
 DJLMAMBA_INLINE void prefetch(const W* from, int64_t elements) {
   const intptr_t address = reinterpret_cast<intptr_t>(from) + elements * static_cast<intptr_t>(sizeof(W));
-  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 3);
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
 }
 
 template <typename T, int kR, int kO>
