@@ -376,6 +376,7 @@ void bench_steps(int64_t rows, int64_t channels, int64_t states, int64_t width, 
   scan.z = {z.data(), channels};
   scan.delta_bias = channel.data();
   scan.softplus = true;
+  scan.before = {scan_state.data(), channels * states, states};
   scan.state = {scan_state.data(), channels * states, states};
   scan.out = {out.data(), channels};
   cpu::CausalConv1dStep<float> conv;
@@ -384,6 +385,7 @@ void bench_steps(int64_t rows, int64_t channels, int64_t states, int64_t width, 
   conv.weight = {weight.data(), width};
   conv.bias = channel.data();
   conv.silu = true;
+  conv.before = {conv_state.data(), (width - 1) * channels, channels};
   conv.state = {conv_state.data(), (width - 1) * channels, channels};
   conv.out = {out.data(), channels};
   const auto& scan_kernels = cpu::selective_scan_step_kernels<float>();

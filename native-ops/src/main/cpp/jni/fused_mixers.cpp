@@ -34,9 +34,10 @@ class Handles {
 
 extern "C" {
 
-JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_fusedMamba(JNIEnv* env, jclass, jlongArray arguments) {
+JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_fusedMamba(
+    JNIEnv* env, jclass, jlongArray arguments, jdouble around_epsilon, jdouble around_multiplier) {
   return guarded(env, [&] {
-    Handles in(env, arguments, 14);
+    Handles in(env, arguments, 15);
     FusedMamba mamba;
     mamba.x = in.tensor();
     mamba.in_weight = in.tensor();
@@ -52,15 +53,16 @@ JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_fu
     mamba.out_bias = in.optional();
     mamba.convolution_state = in.optional();
     mamba.scan_state = in.optional();
+    mamba.around = {in.optional(), around_epsilon, around_multiplier};
     return handles_of(env, fused_mamba(mamba));
   });
 }
 
 JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_fusedMamba2(
     JNIEnv* env, jclass, jlongArray arguments, jlong heads, jlong groups, jboolean gate_first, jlong norm_groups, jdouble norm_epsilon,
-    jdouble delta_min, jdouble delta_max) {
+    jdouble delta_min, jdouble delta_max, jdouble around_epsilon, jdouble around_multiplier) {
   return guarded(env, [&] {
-    Handles in(env, arguments, 13);
+    Handles in(env, arguments, 14);
     FusedMamba2 mamba;
     mamba.x = in.tensor();
     mamba.in_weight = in.tensor();
@@ -75,6 +77,7 @@ JNIEXPORT jlongArray JNICALL Java_io_github_djlmamba_nativeops_NativeBindings_fu
     mamba.out_bias = in.optional();
     mamba.convolution_state = in.optional();
     mamba.dual_state = in.optional();
+    mamba.around = {in.optional(), around_epsilon, around_multiplier};
     mamba.heads = heads;
     mamba.groups = groups;
     mamba.norm = {norm_groups, gate_first == JNI_TRUE, norm_epsilon, false};

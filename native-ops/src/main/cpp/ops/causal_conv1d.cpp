@@ -7,6 +7,7 @@
  * permissions and limitations under the License.
  */
 #include "kernels/cpu/causal_conv1d.h"
+#include "kernels/cpu/causal_conv1d_step.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -55,8 +56,32 @@ cpu::CausalConv1dInputs<T, X> inputs_of(const ConvTensors& in) {
   return views;
 }
 
+/** One more token of each row, by the kernels that go over the state once. */
+template <typename T, typename X>
+std::tuple<Tensor, Tensor> step_on_cpu(const ConvTensors& in) {
+  const auto& kernels = cpu::causal_conv1d_step_kernels<T, X>();
+  const cpu::CausalConv1dInputs<T, X> views = inputs_of<T, X>(in);
+  const Tensor output = at::empty(in.x.sizes(), in.x.options());
+  const Tensor final_state = at::empty(in.initial_state.sizes(), in.initial_state.options());
+  cpu::CausalConv1dStep<T, X> args;
+  args.sizes = {views.sizes.batch, views.sizes.channels, views.sizes.width};
+  args.x = {views.x.data, views.x.batch_stride};
+  args.weight = views.weight;
+  args.bias = views.bias;
+  args.silu = views.silu;
+  args.before = views.initial_state;
+  args.state = states_view(in.packed, final_state, mutable_data_or_null<T>(final_state));
+  args.out = {mutable_data_or_null<X>(output), output.stride(0)};
+  const cpu::CausalConv1dStepPlan plan = kernels.plan(args.sizes);
+  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(args, begin, end); });
+  return {output, final_state};
+}
+
 template <typename T, typename X>
 std::tuple<Tensor, Tensor> forward_on_cpu(const ConvTensors& in) {
+  if (in.x.size(1) == 1 && in.initial_state.defined() && !in.packed.packed()) {
+    return step_on_cpu<T, X>(in);
+  }
   const auto& kernels = cpu::causal_conv1d_kernels<T, X>();
   cpu::CausalConv1dForward<T, X> args;
   args.in = inputs_of<T, X>(in);

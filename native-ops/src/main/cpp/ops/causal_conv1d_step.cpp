@@ -34,6 +34,7 @@ Tensor step_on_cpu(const Tensor& x, const Tensor& weight, const Tensor& bias, bo
   args.bias = data_or_null<T>(bias);
   args.silu = silu;
   args.slots = slots;
+  args.before = view3<cpu::BatchedMatrixView<const T>>(state, data_or_null<T>(state));
   args.state = view3<cpu::BatchedMatrixView<T>>(state, mutable_data_or_null<T>(state));
   const Tensor output = at::empty(x.sizes(), x.options());
   args.out = {mutable_data_or_null<X>(output), output.stride(0)};

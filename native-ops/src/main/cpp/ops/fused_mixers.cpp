@@ -8,18 +8,34 @@
  */
 #include <ATen/ATen.h>
 
+#include "ops/one_token.h"
 #include "ops/ops.h"
 
 namespace djlmamba {
 
 using at::Tensor;
 
+namespace {
+
+Tensor mixer_input(const ResidualNorm& around, const Tensor& x) {
+  return around.weight.has_value() ? std::get<0>(rms_norm(x, std::nullopt, std::nullopt, around.weight, {1, false, around.epsilon, false})) : x;
+}
+
+Tensor layer_output(const ResidualNorm& around, const Tensor& x, const Tensor& mixed) {
+  return around.weight.has_value() ? at::add(x, mixed, around.multiplier) : mixed;
+}
+
+}  // namespace
+
 std::vector<Tensor> fused_mamba(const FusedMamba& in) {
   at::NoGradGuard no_grad;
+  if (auto results = mamba_of_token(in)) {
+    return *std::move(results);
+  }
   const int64_t channels = in.convolution_weight.size(0);
   const int64_t rank = in.delta_weight.size(-1);
   const int64_t states = in.state_log.size(-1);
-  const Tensor both = djlmamba::linear(in.x, in.in_weight, in.in_bias);
+  const Tensor both = djlmamba::linear(mixer_input(in.around, in.x), in.in_weight, in.in_bias);
   auto [u, convolution_state] =
       causal_conv1d(both.narrow(-1, 0, channels), in.convolution_weight, in.convolution_bias, in.convolution_state, true, std::nullopt);
   const Tensor selection = djlmamba::linear(u, in.scan_weight, std::nullopt);
@@ -27,18 +43,21 @@ std::vector<Tensor> fused_mamba(const FusedMamba& in) {
   auto [y, scan_state] = selective_scan(
       u, delta, in.state_log.exp().neg_(), selection.narrow(-1, rank, states), selection.narrow(-1, rank + states, states), in.skip,
       both.narrow(-1, channels, channels), in.delta_bias, in.scan_state, true, std::nullopt);
-  return {djlmamba::linear(y, in.out_weight, in.out_bias), convolution_state, scan_state};
+  return {layer_output(in.around, in.x, djlmamba::linear(y, in.out_weight, in.out_bias)), convolution_state, scan_state};
 }
 
 std::vector<Tensor> fused_mamba2(const FusedMamba2& in) {
   at::NoGradGuard no_grad;
+  if (auto results = mamba2_of_token(in)) {
+    return *std::move(results);
+  }
   const int64_t batch = in.x.size(0);
   const int64_t length = in.x.size(1);
   const int64_t channels = in.out_weight.size(1);
   const int64_t matrices = (in.convolution_weight.size(0) - channels) / 2;
   const std::vector<int64_t> by_head = {batch, length, in.heads, channels / in.heads};
   const std::vector<int64_t> by_group = {batch, length, in.groups, matrices / in.groups};
-  const Tensor all = djlmamba::linear(in.x, in.in_weight, in.in_bias);
+  const Tensor all = djlmamba::linear(mixer_input(in.around, in.x), in.in_weight, in.in_bias);
   const Tensor gate = all.narrow(-1, 0, channels);
   auto [convolved, convolution_state] = causal_conv1d(
       all.narrow(-1, channels, channels + 2 * matrices), in.convolution_weight, in.convolution_bias, in.convolution_state, true, std::nullopt);
@@ -59,7 +78,7 @@ std::vector<Tensor> fused_mamba2(const FusedMamba2& in) {
   if (in.norm_weight.has_value()) {
     y = std::get<0>(rms_norm(y, std::nullopt, gate, in.norm_weight, in.norm));
   }
-  return {djlmamba::linear(y, in.out_weight, in.out_bias), convolution_state, dual_state};
+  return {layer_output(in.around, in.x, djlmamba::linear(y, in.out_weight, in.out_bias)), convolution_state, dual_state};
 }
 
 }  // namespace djlmamba

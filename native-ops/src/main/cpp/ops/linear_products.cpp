@@ -70,30 +70,29 @@ Tensor by_float(Product product, const Tensor& a, const Tensor& b, const Optiona
   return product_of(product, a.to(at::kFloat), b, converted(bias, at::kFloat)).to(at::kBFloat16);
 }
 
-/** Rows that are worth no product that packs the weights first: those of a decode step. */
-constexpr int64_t kFewRows = 8;
-
 template <typename T, typename W>
-Tensor few_rows_of(const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
-  const Tensor output = at::empty({a.size(0), b.size(0)}, a.options());
-  const cpu::LinearRows<T, W> args = {{a.size(0), a.size(1), b.size(0)},
-                                      data_or_null<T>(a), a.stride(0),
-                                      data_or_null<W>(b), b.stride(0),
-                                      bias.has_value() ? data_or_null<T>(*bias) : nullptr,
-                                      mutable_data_or_null<T>(output), output.stride(0)};
+void few_rows_of(int64_t rows, cpu::MatrixView<const T> x, const Tensor& weight, const Tensor& bias, cpu::MatrixView<T> y) {
+  const cpu::LinearRows<T, W> args = {{rows, weight.size(1), weight.size(0)},
+                                      x.data, x.row_stride,
+                                      data_or_null<W>(weight), weight.stride(0),
+                                      data_or_null<T>(bias),
+                                      y.data, y.row_stride};
   const auto& kernels = cpu::linear_rows_kernels<T, W>();
   const cpu::LinearRowsPlan plan = kernels.plan(args.sizes);
   at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.forward(args, begin, end); });
+}
+
+template <typename T>
+Tensor few_rows_product_of(const Tensor& a, const Tensor& b, const Tensor& bias) {
+  const Tensor output = at::empty({a.size(0), b.size(0)}, a.options());
+  project_few_rows<T>(a.size(0), {data_or_null<T>(a), a.stride(0)}, b, bias, {mutable_data_or_null<T>(output), output.stride(0)});
   return output;
 }
 
 Tensor few_rows_product(const Tensor& a, const Tensor& b, const OptionalTensor& optional_bias) {
   const Tensor rows = last_axis_contiguous(a);
-  const OptionalTensor bias = optional_bias.has_value() ? OptionalTensor(optional_bias->contiguous()) : std::nullopt;
-  if (b.scalar_type() == at::kBFloat16) {
-    return few_rows_of<float, cpu::BFloat16>(rows, b, bias);
-  }
-  return a.scalar_type() == at::kDouble ? few_rows_of<double, double>(rows, b, bias) : few_rows_of<float, float>(rows, b, bias);
+  const Tensor bias = optional_bias.has_value() ? optional_bias->contiguous() : Tensor();
+  return a.scalar_type() == at::kDouble ? few_rows_product_of<double>(rows, b, bias) : few_rows_product_of<float>(rows, b, bias);
 }
 
 /** A float times a weight of BFloat16, which is widened a few rows at a time, so that what is widened stays in the cache. */
@@ -325,6 +324,20 @@ Choices& choices() {
 }
 
 }  // namespace
+
+template <typename T>
+void project_few_rows(int64_t rows, cpu::MatrixView<const T> x, const Tensor& weight, const Tensor& bias, cpu::MatrixView<T> y) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (weight.scalar_type() == at::kBFloat16) {
+      few_rows_of<float, cpu::BFloat16>(rows, x, weight, bias, y);
+      return;
+    }
+  }
+  few_rows_of<T, T>(rows, x, weight, bias, y);
+}
+
+template void project_few_rows<float>(int64_t, cpu::MatrixView<const float>, const Tensor&, const Tensor&, cpu::MatrixView<float>);
+template void project_few_rows<double>(int64_t, cpu::MatrixView<const double>, const Tensor&, const Tensor&, cpu::MatrixView<double>);
 
 Tensor product_of(Product product, const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
   const bool empty = a.numel() == 0 || b.numel() == 0;

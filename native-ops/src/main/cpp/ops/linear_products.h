@@ -13,6 +13,8 @@
 #include <optional>
 #include <string>
 
+#include "kernels/cpu/views.h"
+
 /*
  * The matrix products of a linear layer. libtorch has two float ones: MKL's, behind at::mm, and oneDNN's, behind mkldnn::_linear_pointwise. Which one
  * is faster depends on the processor's maker, by up to a factor of two. So it is with BFloat16: some processors multiply its numbers at a multiple
@@ -32,6 +34,13 @@ at::Tensor product_of(Product product, const at::Tensor& a, const at::Tensor& b,
 /** The same in BFloat16, from operands of float or BFloat16. The sums are float either way. Not for the gradient of the weight, which is float. */
 at::Tensor bfloat16_product_of(
     Product product, const at::Tensor& a, const at::Tensor& b, const std::optional<at::Tensor>& bias = std::nullopt);
+
+/** Rows that are worth no product that packs the weights first: those of a decode step. */
+constexpr int64_t kFewRows = 8;
+
+/** That product of few rows, on memory: x (rows, I) by weight (O, I), of T or of BFloat16 beside float, and bias (O) or undefined, both contiguous. */
+template <typename T>
+void project_few_rows(int64_t rows, cpu::MatrixView<const T> x, const at::Tensor& weight, const at::Tensor& bias, cpu::MatrixView<T> y);
 
 /** Whether that multiplies BFloat16 numbers as they are, which is the faster way here; if not, it converts them to float. */
 bool multiplies_in_bfloat16(Product product);

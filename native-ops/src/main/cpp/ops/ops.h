@@ -114,6 +114,13 @@ std::tuple<at::Tensor, OptionalTensor> rms_norm(
     const at::Tensor& x, const OptionalTensor& residual, const OptionalTensor& gate, const OptionalTensor& weight,
     const RmsNormOptions& options);
 
+/** What a residual layer adds around its mixer: x + multiplier mixer(norm(x)). Without a weight there is neither norm nor sum. */
+struct ResidualNorm {
+  OptionalTensor weight;          // (M)
+  double epsilon = 1e-5;
+  double multiplier = 1;
+};
+
 /** The tensors of a whole Mamba block, which predicts by the ops above in one call: that of a token takes less time than one call for each. */
 struct FusedMamba {
   at::Tensor x;                   // (B, L, M)
@@ -130,6 +137,7 @@ struct FusedMamba {
   OptionalTensor out_bias;
   OptionalTensor convolution_state;
   OptionalTensor scan_state;
+  ResidualNorm around;
 };
 
 /** -> output, the convolution's state, the scan's. Not differentiable. */
@@ -155,6 +163,7 @@ struct FusedMamba2 {
   RmsNormOptions norm;
   double delta_min = 0;
   double delta_max = 0;
+  ResidualNorm around;
 };
 
 /** -> output, the convolution's state, the dual's. Not differentiable. */

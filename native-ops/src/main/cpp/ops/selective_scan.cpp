@@ -7,6 +7,7 @@
  * permissions and limitations under the License.
  */
 #include "kernels/cpu/selective_scan.h"
+#include "kernels/cpu/selective_scan_step.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -97,8 +98,44 @@ cpu::SelectiveScanInputs<T, X> inputs_of(const ScanTensors& in) {
   return views;
 }
 
+/** A matrix for each row of one token, without the axis of length 1. */
+template <typename T>
+cpu::BatchedMatrixView<T> of_token(const cpu::GroupedSequenceView<T>& view) {
+  return {view.data, view.batch_stride, view.group_stride};
+}
+
+/** One more token of each row: the kernels for sequences would pack and unpack the state around it. */
+template <typename T, typename X>
+ScanResult step_on_cpu(const ScanTensors& in) {
+  const auto& kernels = cpu::selective_scan_step_kernels<T, X>();
+  const cpu::SelectiveScanInputs<T, X> views = inputs_of<T, X>(in);
+  ScanResult result;
+  result.output = at::empty(in.u.sizes(), in.u.options());
+  result.final_state = at::empty(in.initial_state.sizes(), in.initial_state.options());
+  cpu::SelectiveScanStep<T, X> args;
+  args.sizes = {views.sizes.batch, views.sizes.channels, views.sizes.states, views.sizes.groups};
+  args.u = {views.u.data, views.u.batch_stride};
+  args.delta = {views.delta.data, views.delta.batch_stride};
+  args.a = views.a;
+  args.b = of_token(views.b);
+  args.c = of_token(views.c);
+  args.skip = views.skip;
+  args.z = {views.z.data, views.z.batch_stride};
+  args.delta_bias = views.delta_bias;
+  args.softplus = views.softplus;
+  args.before = views.initial_state;
+  args.state = states_view(in.packed, result.final_state, mutable_data_or_null<T>(result.final_state));
+  args.out = {mutable_data_or_null<X>(result.output), result.output.stride(0)};
+  const cpu::SelectiveScanStepPlan plan = kernels.plan(args.sizes);
+  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(args, begin, end); });
+  return result;
+}
+
 template <typename T, typename X>
 ScanResult forward_on_cpu(const ScanTensors& in, bool record) {
+  if (!record && in.u.size(1) == 1 && in.initial_state.defined() && !in.packed.packed()) {
+    return step_on_cpu<T, X>(in);
+  }
   const auto& kernels = cpu::selective_scan_kernels<T, X>();
   cpu::SelectiveScanForward<T, X> args;
   args.in = inputs_of<T, X>(in);

@@ -58,6 +58,7 @@ Tensor step_on_cpu(const StepTensors& in, const Tensor& state, const int64_t* sl
   args.delta_bias = data_or_null<T>(in.delta_bias);
   args.softplus = in.delta_softplus;
   args.slots = slots;
+  args.before = view3<cpu::BatchedMatrixView<const T>>(state, data_or_null<T>(state));
   args.state = view3<cpu::BatchedMatrixView<T>>(state, mutable_data_or_null<T>(state));
   const Tensor output = at::empty(in.u.sizes(), in.u.options());
   args.out = rows_of(output, mutable_data_or_null<X>(output));

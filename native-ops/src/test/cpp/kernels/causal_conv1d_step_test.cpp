@@ -18,9 +18,9 @@ namespace {
 
 template <typename T, typename X>
 void check_step(const cpu::CausalConv1dStepSizes& z, bool options, const std::vector<int64_t>& slots, const Layout& layout, Random& random,
-                int threads) {
+                int threads, bool in_place = true) {
   const std::string what = "step R" + std::to_string(z.rows) + " D" + std::to_string(z.channels) + " W" + std::to_string(z.width) +
-                           (options ? " options" : "") + (slots.empty() ? "" : " slots");
+                           (options ? " options" : "") + (slots.empty() ? "" : " slots") + (in_place ? "" : " to other memory");
   const StepSlots states(slots, z.rows, (z.width - 1) * z.channels, random);
   NaiveConv c;
   c.sizes = {z.rows, 1, z.channels, z.width};
@@ -45,15 +45,19 @@ void check_step(const cpu::CausalConv1dStepSizes& z, bool options, const std::ve
   if (options) f.bias = bias.data();
   f.silu = options;
   if (!slots.empty()) f.slots = slots.data();
-  f.state = state.batched_matrix();
+  auto after = state;
+  f.before = read(state.batched_matrix());
+  f.state = in_place ? state.batched_matrix() : after.batched_matrix();
   f.out = {out.data(), out.batch_stride};
   const auto& kernels = cpu::causal_conv1d_step_kernels<T, X>();
   run_blocks(kernels.plan(z).blocks, threads, [&](int64_t begin, int64_t end) { kernels.step(f, begin, end); });
+  auto& changed = in_place ? state : after;
   const double tolerance = std::is_same_v<T, float> ? 2e-6 : 1e-14;
   check_close(out.get(), states.output(expected.out), std::is_same_v<T, X> ? tolerance : 0x1p-8, what + " out");
-  check_close(state.get(), states.after(expected.final_state), 1e-7, what + " state");
-  check(out.gaps_untouched() && state.gaps_untouched(), what + " written outside");
-  check(states.others_untouched(state.get()), what + " touched another slot");
+  check_close(changed.get(), states.after(expected.final_state), 1e-7, what + " state");
+  check(out.gaps_untouched() && changed.gaps_untouched(), what + " written outside");
+  check(states.others_untouched(changed.get()), what + " touched another slot");
+  if (!in_place) check_close(state.get(), states.before, 0, what + " changed the state before");
 }
 
 template <typename T, typename X>
@@ -64,6 +68,7 @@ void test_all() {
       for (int64_t width : {1, 2, 3, 4, 7}) {
         for (int64_t channels : {1, 16, 33, 600}) check_step<T, X>({2, channels, width}, options, {}, layout, random, 1);
         check_step<T, X>({5, 1100, width}, options, {7, -1, 0, -1, 3}, layout, random, 3);
+        check_step<T, X>({3, 600, width}, options, {}, layout, random, 2, false);
       }
       check_step<T, X>({0, 6, 4}, options, {}, layout, random, 1);
       check_step<T, X>({2, 6, 4}, options, {-1, -1}, layout, random, 1);

@@ -43,12 +43,24 @@ void round_to(Array& numbers) {
   for (double& x : numbers) x = static_cast<double>(Stored<X>::value(Stored<X>::of(x)));
 }
 
+/** Memory that begins with a cache line, as libtorch's does: kernels may choose by it. */
+template <typename T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+
+  T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+  void deallocate(T* memory, size_t) { ::operator delete(memory, kLine); }
+  bool operator==(const LineAllocator&) const { return true; }
+  bool operator!=(const LineAllocator&) const { return false; }
+};
+
 /** (batch, rows, columns) in a buffer with gaps, which hold NaN. */
 template <typename T>
 struct Strided {
   using Value = typename Stored<T>::Value;
 
-  std::vector<T> buffer;
+  std::vector<T, LineAllocator<T>> buffer;
   int64_t batch = 0, rows = 0, columns = 0, row_stride = 0, batch_stride = 0;
 
   Strided() = default;
@@ -71,7 +83,7 @@ struct Strided {
 
   /** True if nothing outside the array was written. */
   bool gaps_untouched() {
-    std::vector<T> copy = buffer;
+    const auto copy = buffer;
     for_each([&](size_t, T& inside) { inside = Stored<T>::of(std::numeric_limits<double>::quiet_NaN()); });
     bool untouched = true;
     for (T v : buffer) untouched = untouched && std::isnan(Stored<T>::value(v));

@@ -17,9 +17,9 @@ namespace {
 
 template <typename T, typename X>
 void check_step(const cpu::SelectiveScanStepSizes& z, bool options, const std::vector<int64_t>& slots, const Layout& layout, Random& random,
-                int threads) {
+                int threads, bool in_place = true) {
   const std::string what = "step R" + std::to_string(z.rows) + " D" + std::to_string(z.channels) + " N" + std::to_string(z.states) + " G" +
-                           std::to_string(z.groups) + (options ? " options" : "") + (slots.empty() ? "" : " slots");
+                           std::to_string(z.groups) + (options ? " options" : "") + (slots.empty() ? "" : " slots") + (in_place ? "" : " to other memory");
   const StepSlots states(slots, z.rows, z.channels * z.states, random);
   NaiveScan s;
   s.sizes = {z.rows, 1, z.channels, z.states, z.groups};
@@ -46,6 +46,11 @@ void check_step(const cpu::SelectiveScanStepSizes& z, bool options, const std::v
   f.sizes = z;
   f.u = {arrays.u.data(), arrays.u.batch_stride};
   f.delta = {arrays.delta.data(), arrays.delta.batch_stride};
+  f.a_as_log = options;
+  if (options) {
+    for (double& a : s.a) a = std::log(-a);
+    arrays.a.set(s.a);
+  }
   f.a = {arrays.a.data(), arrays.a.row_stride};
   f.b = read(arrays.b.batched_matrix());
   f.c = read(arrays.c.batched_matrix());
@@ -56,15 +61,19 @@ void check_step(const cpu::SelectiveScanStepSizes& z, bool options, const std::v
     f.delta_bias = arrays.delta_bias.data();
   }
   if (!slots.empty()) f.slots = slots.data();
-  f.state = state.batched_matrix();
+  auto after = state;
+  f.before = read(state.batched_matrix());
+  f.state = in_place ? state.batched_matrix() : after.batched_matrix();
   f.out = {out.data(), out.batch_stride};
   const auto& kernels = cpu::selective_scan_step_kernels<T, X>();
   run_blocks(kernels.plan(z).blocks, threads, [&](int64_t begin, int64_t end) { kernels.step(f, begin, end); });
+  auto& changed = in_place ? state : after;
   const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-12;
   check_close(out.get(), states.output(expected.out), std::is_same_v<T, X> ? tolerance : 0x1p-8, what + " out");
-  check_close(state.get(), states.after(expected.final_state), tolerance, what + " state");
-  check(out.gaps_untouched() && state.gaps_untouched(), what + " written outside");
-  check(states.others_untouched(state.get()), what + " touched another slot");
+  check_close(changed.get(), states.after(expected.final_state), tolerance, what + " state");
+  check(out.gaps_untouched() && changed.gaps_untouched(), what + " written outside");
+  check(states.others_untouched(changed.get()), what + " touched another slot");
+  if (!in_place) check_close(state.get(), states.before, 0, what + " changed the state before");
 }
 
 template <typename T, typename X>
@@ -78,6 +87,7 @@ void test_all() {
       for (int64_t groups : {1, 2, 12}) {
         check_step<T, X>({4, 600, 16, groups}, options, {}, layout, random, 3);
         check_step<T, X>({5, 36, 16, groups}, options, {7, -1, 0, -1, 3}, layout, random, 3);
+        check_step<T, X>({3, 96, 16, groups}, options, {}, layout, random, 2, false);
       }
       check_step<T, X>({0, 6, 8, 1}, options, {}, layout, random, 1);
       check_step<T, X>({2, 6, 8, 1}, options, {-1, -1}, layout, random, 1);

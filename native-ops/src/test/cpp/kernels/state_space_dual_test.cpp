@@ -156,6 +156,10 @@ void test_sizes() {
     check_dual<T, X>(sizes_of(2, length, 3, 9, 7), kAllOptions, gaps, random);
     check_dual<T, X>(sizes_of(1, length, 2, 64, 64), kAllOptions & ~kInitial, {}, random);
   }
+  // A state that is written past the caches, and one whose rows cannot be.
+  for (const Layout& layout : {Layout{}, gaps}) {
+    for (int64_t length : {1, 3}) check_dual<T, X>(sizes_of(1, length, 17, 64, 128), kAllOptions, layout, random, 2);
+  }
   for (int64_t head_size : {1, 3, 16, 33, 64, 80, 128}) {
     for (int64_t states : {1, 3, 16, 33, 64, 80, 128}) check_dual<T, X>(sizes_of(1, 70, 2, head_size, states), kAllOptions, gaps, random);
   }

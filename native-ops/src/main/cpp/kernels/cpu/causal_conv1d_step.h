@@ -14,9 +14,9 @@
 namespace djlmamba::cpu {
 
 /*
- * One step of the causal convolution (causal_conv1d.h) for each of `rows` rows, in place on a state, which moves on by one row: row r has the state of
- * slot slots[r], or of slot r without slots. Slot -1 is padding: the row's output is zero and no state is touched. To run it, see selective_scan.h: the
- * contract is the same; slots are -1 or those of `state`, no slot twice.
+ * One step of the causal convolution (causal_conv1d.h) for each of `rows` rows, in place on a state, which moves on by one row, or to another one: row r
+ * has the state of slot slots[r], or of slot r without slots. Slot -1 is padding: the row's output is zero and no state is touched. To run it, see
+ * selective_scan.h: the contract is the same, but `state` may be `before`; slots are -1 or those of the states, no slot twice.
  */
 
 struct CausalConv1dStepSizes {
@@ -33,13 +33,14 @@ struct CausalConv1dStepPlan {
 template <typename T, typename X = T>
 struct CausalConv1dStep {
   CausalConv1dStepSizes sizes;
-  MatrixView<const X> x;           // (rows, channels)
-  MatrixView<const T> weight;      // (channels, width)
-  const T* bias = nullptr;         // (channels), optional
+  MatrixView<const X> x;              // (rows, channels)
+  MatrixView<const T> weight;         // (channels, width)
+  const T* bias = nullptr;            // (channels), optional
   bool silu = false;
-  const int64_t* slots = nullptr;  // (rows), optional
-  BatchedMatrixView<T> state;      // (slots, width - 1, channels)
-  MatrixView<X> out;               // (rows, channels)
+  const int64_t* slots = nullptr;     // (rows), optional
+  BatchedMatrixView<const T> before;  // (slots, width - 1, channels)
+  BatchedMatrixView<T> state;         // the same, after the step
+  MatrixView<X> out;                  // (rows, channels)
 };
 
 template <typename T, typename X = T>

@@ -15,30 +15,39 @@ namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
 namespace {
 
-/** One vector of channels of one row; `state` is its oldest input. */
+/** The memory of one row's state, its oldest input first. */
+template <typename T>
+struct RowState {
+  const T* before;
+  int64_t before_stride;
+  T* after;
+  int64_t after_stride;
+};
+
+/** One vector of channels of one row. */
 template <typename T, typename X, bool kSilu, bool kWhole>
-DJLMAMBA_INLINE void step_vector(const Taps<T>& taps, int64_t width, int64_t d, int count, const X* x_row, T* state, int64_t state_stride, X* out) {
+DJLMAMBA_INLINE void step_vector(const Taps<T>& taps, int64_t width, int64_t d, int count, const X* x_row, const RowState<T>& state, X* out) {
   Vec<T> y = load(taps.bias + d);
   const Vec<T> x = load_lanes<X, kWhole>(x_row + d, count);
   for (int64_t k = 0; k < width - 1; ++k) {
-    const Vec<T> earlier = load_lanes<T, kWhole>(state + k * state_stride + d, count);
+    const Vec<T> earlier = load_lanes<T, kWhole>(state.before + k * state.before_stride + d, count);
     y = fmadd(load(taps.weight + k * taps.row + d), earlier, y);
-    if (k > 0) store_lanes<T, kWhole>(state + (k - 1) * state_stride + d, earlier, count);
+    if (k > 0) store_lanes<T, kWhole>(state.after + (k - 1) * state.after_stride + d, earlier, count);
   }
   y = fmadd(load(taps.weight + (width - 1) * taps.row + d), x, y);
-  if (width > 1) store_lanes<T, kWhole>(state + (width - 2) * state_stride + d, x, count);
+  if (width > 1) store_lanes<T, kWhole>(state.after + (width - 2) * state.after_stride + d, x, count);
   if constexpr (kSilu) y = y * sigmoid<T>(y);
   store_lanes<X, kWhole>(out + d, y, count);
 }
 
 template <typename T, typename X, bool kSilu>
-void step_row(const Taps<T>& shared, int64_t width, int64_t channels, const X* x, T* state, int64_t state_stride, X* out) {
+void step_row(const Taps<T>& shared, int64_t width, int64_t channels, const X* x, const RowState<T>& state, X* out) {
   constexpr int kLanes = Simd<T>::kLanes;
   const Taps<T> taps = shared;
   const int64_t whole = channels / kLanes * kLanes;
-  for (int64_t d = 0; d < whole; d += kLanes) step_vector<T, X, kSilu, true>(taps, width, d, kLanes, x, state, state_stride, out);
+  for (int64_t d = 0; d < whole; d += kLanes) step_vector<T, X, kSilu, true>(taps, width, d, kLanes, x, state, out);
   if (whole < channels) {
-    step_vector<T, X, kSilu, false>(taps, width, whole, static_cast<int>(channels - whole), x, state, state_stride, out);
+    step_vector<T, X, kSilu, false>(taps, width, whole, static_cast<int>(channels - whole), x, state, out);
   }
 }
 
@@ -62,9 +71,13 @@ void causal_conv1d_step(const CausalConv1dStep<T, X>& f, int64_t block_begin, in
     }
     if (first != loaded) taps.load(f.weight, f.bias, sizes.width, first, count);
     loaded = first;
-    T* const state = sizes.width == 1 ? nullptr : f.state.data + slot * f.state.batch_stride + first;
+    RowState<T> state = {};
+    if (sizes.width > 1) {
+      state = {f.before.data + slot * f.before.batch_stride + first, f.before.row_stride, f.state.data + slot * f.state.batch_stride + first,
+               f.state.row_stride};
+    }
     (f.silu ? step_row<T, X, true> : step_row<T, X, false>)(taps, sizes.width, count, f.x.data + row * f.x.row_stride + first,
-                                                            state, f.state.row_stride, out);
+                                                            state, out);
   }
 }
 

@@ -27,7 +27,7 @@ namespace {
 /* Elements of a block's state. */
 constexpr int64_t kBlockElements = 1 << 12;
 /* Elements of states that are worth handing to another thread. */
-constexpr int64_t kGrainElements = 1 << 15;
+constexpr int64_t kGrainElements = 1 << 13;
 /* A whole number of vectors of every instruction set. */
 constexpr int64_t kChannelMultiple = 16;
 

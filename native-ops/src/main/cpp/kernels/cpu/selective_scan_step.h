@@ -14,9 +14,9 @@
 namespace djlmamba::cpu {
 
 /*
- * One step of the selective scan (selective_scan.h) for each of `rows` rows, in place on a state: row r reads and writes the state of slot
- * slots[r], or of slot r without slots. Slot -1 is padding: the row's output is zero and no state is touched. To run it, see
- * selective_scan.h: the contract is the same; slots are -1 or those of `state`, no slot twice.
+ * One step of the selective scan (selective_scan.h) for each of `rows` rows, in place on a state or to another one: row r reads and writes the state of
+ * slot slots[r], or of slot r without slots. Slot -1 is padding: the row's output is zero and no state is touched. To run it, see selective_scan.h: the
+ * contract is the same, but `state` may be `before`; slots are -1 or those of the states, no slot twice.
  */
 
 struct SelectiveScanStepSizes {
@@ -34,18 +34,20 @@ struct SelectiveScanStepPlan {
 template <typename T, typename X = T>
 struct SelectiveScanStep {
   SelectiveScanStepSizes sizes;
-  MatrixView<const X> u;           // (rows, channels)
-  MatrixView<const X> delta;       // (rows, channels)
-  MatrixView<const T> a;           // (channels, states)
-  BatchedMatrixView<const X> b;    // (rows, groups, states)
-  BatchedMatrixView<const X> c;    // (rows, groups, states)
-  const T* skip = nullptr;         // (channels), optional
-  MatrixView<const X> z;           // (rows, channels), optional
-  const T* delta_bias = nullptr;   // (channels), optional
+  MatrixView<const X> u;              // (rows, channels)
+  MatrixView<const X> delta;          // (rows, channels)
+  MatrixView<const T> a;              // (channels, states)
+  bool a_as_log = false;              // whether `a` holds log(-A)
+  BatchedMatrixView<const X> b;       // (rows, groups, states)
+  BatchedMatrixView<const X> c;       // (rows, groups, states)
+  const T* skip = nullptr;            // (channels), optional
+  MatrixView<const X> z;              // (rows, channels), optional
+  const T* delta_bias = nullptr;      // (channels), optional
   bool softplus = false;
-  const int64_t* slots = nullptr;  // (rows), optional
-  BatchedMatrixView<T> state;      // (slots, channels, states)
-  MatrixView<X> out;               // (rows, channels)
+  const int64_t* slots = nullptr;     // (rows), optional
+  BatchedMatrixView<const T> before;  // (slots, channels, states)
+  BatchedMatrixView<T> state;         // the same, after the step
+  MatrixView<X> out;                  // (rows, channels)
 };
 
 template <typename T, typename X = T>

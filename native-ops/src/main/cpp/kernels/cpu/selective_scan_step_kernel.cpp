@@ -44,8 +44,8 @@ struct StepScratch {
 };
 
 /** Channels [first, first + count) of one row, at most a vector of them: states lie along vectors, and their sums are turned to lie across. */
-template <typename T, typename X, bool kWholeStates>
-DJLMAMBA_INLINE void step_channels(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, T* state, int64_t first, int count) {
+template <typename T, typename X, bool kWholeStates, bool kLog>
+DJLMAMBA_INLINE void step_channels(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, const T* before, T* state, int64_t first, int count) {
   constexpr int kLanes = Simd<T>::kLanes;
   const int64_t states = f.sizes.states;
   const Vec<T> u = load_first(f.u.data + row * f.u.row_stride + first, count);
@@ -53,16 +53,19 @@ DJLMAMBA_INLINE void step_channels(const SelectiveScanStep<T, X>& f, const StepS
   if (f.delta_bias != nullptr) x = x + load_first(f.delta_bias + first, count);
   if (f.softplus) x = softplus(x);
   alignas(DJLMAMBA_VECTOR_BYTES) T exponent[kLanes], input[kLanes], sums[kLanes * kLanes] = {};
-  store<T>(exponent, x * T(kLog2E));
+  store<T>(exponent, kLog ? -x * T(kLog2E) : x * T(kLog2E));
   store<T>(input, x * u);
   for (int lane = 0; lane < count; ++lane) {
     T* const h_row = state + (first + lane) * f.state.row_stride;
+    const T* const old_row = before + (first + lane) * f.before.row_stride;
     const T* const a_row = f.a.data + (first + lane) * f.a.row_stride;
     Vec<T> sum = {};
     for (int64_t n = 0; n < states; n += kLanes) {
       const int lanes = states - n < kLanes ? static_cast<int>(states - n) : kLanes;
-      const Vec<T> decay = exp2(exponent[lane] * load_lanes<T, kWholeStates>(a_row + n, lanes));
-      const Vec<T> h = fmadd(load_lanes<T, kWholeStates>(h_row + n, lanes), decay, input[lane] * load(s.b + n));
+      Vec<T> a = load_lanes<T, kWholeStates>(a_row + n, lanes);
+      if constexpr (kLog) a = exp2(a * T(kLog2E));
+      const Vec<T> decay = exp2(exponent[lane] * a);
+      const Vec<T> h = fmadd(load_lanes<T, kWholeStates>(old_row + n, lanes), decay, input[lane] * load(s.b + n));
       store_lanes<T, kWholeStates>(h_row + n, h, lanes);
       sum = fmadd(h, load(s.c + n), sum);
     }
@@ -77,11 +80,11 @@ DJLMAMBA_INLINE void step_channels(const SelectiveScanStep<T, X>& f, const StepS
   store_first<X>(f.out.data + row * f.out.row_stride + first, y, count);
 }
 
-template <typename T, typename X, bool kWholeStates>
-void step_chunk(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, T* state, int64_t begin, int64_t end) {
+template <typename T, typename X, bool kWholeStates, bool kLog>
+void step_chunk(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, const T* before, T* state, int64_t begin, int64_t end) {
   constexpr int kLanes = Simd<T>::kLanes;
   for (int64_t first = begin; first < end; first += kLanes) {
-    step_channels<T, X, kWholeStates>(f, s, row, state, first, end - first < kLanes ? static_cast<int>(end - first) : kLanes);
+    step_channels<T, X, kWholeStates, kLog>(f, s, row, before, state, first, end - first < kLanes ? static_cast<int>(end - first) : kLanes);
   }
 }
 
@@ -93,7 +96,9 @@ void selective_scan_step(const SelectiveScanStep<T, X>& f, int64_t block_begin, 
   const SelectiveScanStepGeometry geometry = selective_scan_step_geometry(sizes);
   StepScratch<T> s;
   take_scratch([&](Arena& arena) { s.take(arena, sizes.states); });
-  const auto step = sizes.states % Simd<T>::kLanes == 0 ? step_chunk<T, X, true> : step_chunk<T, X, false>;
+  const bool whole = sizes.states % Simd<T>::kLanes == 0;
+  const auto step = f.a_as_log ? (whole ? step_chunk<T, X, true, true> : step_chunk<T, X, false, true>)
+                               : (whole ? step_chunk<T, X, true, false> : step_chunk<T, X, false, false>);
   for (int64_t block = block_begin; block < block_end; ++block) {
     const int64_t row = block % sizes.rows;
     const int64_t chunk = block / sizes.rows;
@@ -107,7 +112,7 @@ void selective_scan_step(const SelectiveScanStep<T, X>& f, int64_t block_begin, 
       continue;
     }
     s.load(f, row, group);
-    step(f, s, row, f.state.data + slot * f.state.batch_stride, begin, end);
+    step(f, s, row, f.before.data + slot * f.before.batch_stride, f.state.data + slot * f.state.batch_stride, begin, end);
   }
 }
 

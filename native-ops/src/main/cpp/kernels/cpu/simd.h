@@ -144,6 +144,36 @@ DJLMAMBA_INLINE void store_unaligned(T* p, Vec<T> v) {
   }
 }
 
+/** Past the caches, to an address that is a multiple of a vector; streaming_fence() before another thread may read it. */
+DJLMAMBA_INLINE void store_streaming(float* p, VecF v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, (__m256)v);
+#elif defined(__SSE2__)
+  _mm_stream_ps(p, (__m128)v);
+#else
+  store(p, v);
+#endif
+}
+DJLMAMBA_INLINE void store_streaming(double* p, VecD v) {
+#if defined(__AVX512F__)
+  _mm512_stream_pd(p, (__m512d)v);
+#elif defined(__AVX2__)
+  _mm256_stream_pd(p, (__m256d)v);
+#elif defined(__SSE2__)
+  _mm_stream_pd(p, (__m128d)v);
+#else
+  store(p, v);
+#endif
+}
+
+DJLMAMBA_INLINE void streaming_fence() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
 template <typename T>
 DJLMAMBA_INLINE Vec<T> set1(T x) {
   return x - Vec<T>{};

@@ -47,10 +47,12 @@ constexpr int64_t kMostChunkStates = int64_t{1} << 25;
 constexpr int64_t kReduceRows = 64;
 /* Steps of one element of a state that are worth handing to another thread. */
 constexpr int64_t kGrainSteps = 1 << 18;
+/* The same of the recurrence, which waits for memory. */
+constexpr int64_t kGrainRecurrentSteps = 1 << 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int64_t grain(int64_t steps_per_block) { return std::max<int64_t>(1, kGrainSteps / std::max<int64_t>(1, steps_per_block)); }
+int64_t grain(int64_t steps_per_block, int64_t steps = kGrainSteps) { return std::max<int64_t>(1, steps / std::max<int64_t>(1, steps_per_block)); }
 
 /* The products with the state take 4 N P operations a token forward and 10 N P backward, those inside a chunk up to 2 Q P and 4 Q P. */
 int64_t chunk(const StateSpaceDualSizes& sizes, int64_t most) {
@@ -63,7 +65,7 @@ StateSpaceDualPlan plan(const StateSpaceDualSizes& sizes) {
   const int64_t steps_per_head = sizes.length * sizes.head_size * sizes.states;
   StateSpaceDualPlan plan;
   plan.forward_blocks = sizes.batch * sizes.heads;
-  plan.forward_grain = grain(steps_per_head);
+  plan.forward_grain = grain(steps_per_head, sizes.length <= geometry.recurrent_up_to ? kGrainRecurrentSteps : kGrainSteps);
   plan.backward_blocks = sizes.batch * geometry.blocks_per_row;
   plan.backward_grain = grain(3 * steps_per_head * geometry.heads_per_block);
   plan.backward_reduce_blocks = sizes.heads + geometry.reduce_row_blocks;

@@ -14,11 +14,15 @@
 
 namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE {
 
+/** How rows of a state lie and where new ones go: in whole vectors or not, and those to memory that nobody reads soon past the caches. */
+enum class StateRows { kAny, kWhole, kStreamed };
+
 /** kRows rows of recur(); from `from` null the old state is zero. */
-template <typename T, int kRows, bool kWhole>
+template <typename T, int kRows, StateRows kState>
 DJLMAMBA_INLINE void recur_rows(T decay, const T* x, const T* b, const T* c, int64_t states, const T* from, int64_t from_row, T* to, int64_t to_row,
                                 T* sums) {
   constexpr int kLanes = Simd<T>::kLanes;
+  constexpr bool kWhole = kState != StateRows::kAny;
   Vec<T> sum[kRows] = {}, input[kRows];
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) input[r] = set1(x[r]);
@@ -29,7 +33,11 @@ DJLMAMBA_INLINE void recur_rows(T decay, const T* x, const T* b, const T* c, int
     for (int r = 0; r < kRows; ++r) {
       Vec<T> state = input[r] * b_n;
       if (from != nullptr) state = fmadd(set1(decay), load_lanes<T, kWhole>(from + r * from_row + n, count), state);
-      store_lanes<T, kWhole>(to + r * to_row + n, state, count);
+      if constexpr (kState == StateRows::kStreamed) {
+        store_streaming(to + r * to_row + n, state);
+      } else {
+        store_lanes<T, kWhole>(to + r * to_row + n, state, count);
+      }
       sum[r] = fmadd(c_n, state, sum[r]);
     }
   }
@@ -41,7 +49,7 @@ DJLMAMBA_INLINE void recur_rows(T decay, const T* x, const T* b, const T* c, int
  * One token of one head: to[p][n] = decay from[p][n] + x[p] b[n] and y[p] = sum over n of c[n] to[p][n], for x = delta' x. `from` is null for zeros or
  * may be `to`. b and c are scratch, zero beyond the states; x and y are whole vectors.
  */
-template <typename T, bool kWhole>
+template <typename T, StateRows kState>
 DJLMAMBA_INLINE void recur(T decay, const T* x, const T* b, const T* c, int64_t channels, int64_t states, const T* from, int64_t from_row, T* to,
                            int64_t to_row, T* y) {
   constexpr int kLanes = Simd<T>::kLanes;
@@ -51,11 +59,11 @@ DJLMAMBA_INLINE void recur(T decay, const T* x, const T* b, const T* c, int64_t 
     const int64_t rows = channels - p < kLanes ? channels - p : kLanes;
     int64_t r = 0;
     for (; r + kRows <= rows; r += kRows) {
-      recur_rows<T, kRows, kWhole>(decay, x + p + r, b, c, states, from == nullptr ? nullptr : from + (p + r) * from_row, from_row, to + (p + r) * to_row,
+      recur_rows<T, kRows, kState>(decay, x + p + r, b, c, states, from == nullptr ? nullptr : from + (p + r) * from_row, from_row, to + (p + r) * to_row,
                                    to_row, sums + r * kLanes);
     }
     for (; r < rows; ++r) {
-      recur_rows<T, 1, kWhole>(decay, x + p + r, b, c, states, from == nullptr ? nullptr : from + (p + r) * from_row, from_row, to + (p + r) * to_row,
+      recur_rows<T, 1, kState>(decay, x + p + r, b, c, states, from == nullptr ? nullptr : from + (p + r) * from_row, from_row, to + (p + r) * to_row,
                                to_row, sums + r * kLanes);
     }
     store<T>(y + p, sum_lanes<T>(sums));
@@ -64,11 +72,14 @@ DJLMAMBA_INLINE void recur(T decay, const T* x, const T* b, const T* c, int64_t 
 
 template <typename T>
 DJLMAMBA_INLINE void recur(T decay, const T* x, const T* b, const T* c, int64_t channels, int64_t states, const T* from, int64_t from_row, T* to,
-                           int64_t to_row, T* y) {
-  if (states % Simd<T>::kLanes == 0) {
-    recur<T, true>(decay, x, b, c, channels, states, from, from_row, to, to_row, y);
+                           int64_t to_row, T* y, bool streamed = false) {
+  const bool whole = states % Simd<T>::kLanes == 0;
+  if (whole && streamed && to_row % Simd<T>::kLanes == 0 && reinterpret_cast<uintptr_t>(to) % DJLMAMBA_VECTOR_BYTES == 0) {
+    recur<T, StateRows::kStreamed>(decay, x, b, c, channels, states, from, from_row, to, to_row, y);
+  } else if (whole) {
+    recur<T, StateRows::kWhole>(decay, x, b, c, channels, states, from, from_row, to, to_row, y);
   } else {
-    recur<T, false>(decay, x, b, c, channels, states, from, from_row, to, to_row, y);
+    recur<T, StateRows::kAny>(decay, x, b, c, channels, states, from, from_row, to, to_row, y);
   }
 }
 
@@ -112,11 +123,16 @@ struct RecurrentScratch {
   }
 };
 
+/* States that leave little of the second-level cache to what comes before they are read again. */
+constexpr int64_t kStreamedStateBytes = 1 << 19;
+
 /** The whole sequence for each of its heads; skip is [head][channel] if it is given. */
 template <typename T, typename X>
 static void recurrent_forward(const StateSpaceDualForward<T, X>& f, const HeadExtent& extent, const HeadsOfSequence& s, const T* skip,
                               const RecurrentScratch<T>& scratch) {
   constexpr int kLanes = Simd<T>::kLanes;
+  const StateSpaceDualSizes& sizes = f.in.sizes;
+  const bool streamed = sizes.batch * sizes.heads * extent.channels * extent.states >= kStreamedStateBytes / static_cast<int64_t>(sizeof(T));
   for (int64_t head = 0; head < s.heads; ++head) {
     const int64_t h = s.first_head + head;
     const T* state = f.in.initial_state.data == nullptr ? nullptr : state_of(f.in.initial_state, s, head);
@@ -138,13 +154,15 @@ static void recurrent_forward(const StateSpaceDualForward<T, X>& f, const HeadEx
       const bool to_caller = t + 1 == s.end && f.final_state.data != nullptr;
       T* const to = to_caller ? state_of(f.final_state, s, head) : scratch.state;
       const int64_t to_row = to_caller ? f.final_state.row_stride : extent.padded_states;
-      recur(scratch.decay[k], scratch.input, scratch.b, scratch.c, extent.channels, extent.states, state, state_row, to, to_row, scratch.y);
+      recur(scratch.decay[k], scratch.input, scratch.b, scratch.c, extent.channels, extent.states, state, state_row, to, to_row, scratch.y,
+            to_caller && streamed);
       write_output<T>(scratch.y, scratch.x, f.in.skip.data == nullptr ? nullptr : skip + head * extent.padded_channels,
                       f.in.z.data == nullptr ? nullptr : element(f.in.z, s.batch, t, h), extent.channels, element(f.out, s.batch, t, h));
       state = to;
       state_row = to_row;
     }
   }
+  streaming_fence();
 }
 
 }  // namespace djlmamba::cpu::DJLMAMBA_ISA_NAMESPACE

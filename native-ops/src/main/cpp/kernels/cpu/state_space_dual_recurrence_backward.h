@@ -75,7 +75,7 @@ static void recur_over_tokens(const StateSpaceDualBackward<T, X>& f, const HeadE
   for (int64_t k = 0; k < tokens; ++k) {
     scale_rows(r.delta + k, 1, channels, r.x + k * channels, r.input);
     T* const state = r.history + k * extent.elements;
-    recur<T, true>(r.decay[k], r.input, r.b + k * states, r.c + k * states, extent.channels, states, state, states, state + extent.elements, states,
+    recur<T, StateRows::kWhole>(r.decay[k], r.input, r.b + k * states, r.c + k * states, extent.channels, states, state, states, state + extent.elements, states,
                    r.y + k * channels);
   }
 }

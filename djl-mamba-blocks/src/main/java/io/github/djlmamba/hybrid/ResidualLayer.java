@@ -15,6 +15,8 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
+import io.github.djlmamba.norm.RmsNorm;
+import io.github.djlmamba.ops.ResidualNorm;
 import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -56,7 +58,20 @@ final class ResidualLayer extends SequenceMixer {
     /** {@inheritDoc} */
     @Override
     protected MixerOutput compute(MixerInput input) {
-        return addition == null ? mixed(input, input.x(), input.before()) : added(input);
+        if (addition != null) {
+            return added(input);
+        }
+        MixerOutput whole = inOneCall(input);
+        return whole == null ? mixed(input, input.x(), input.before()) : whole;
+    }
+
+    private MixerOutput inOneCall(MixerInput input) {
+        if (!input.isPlainPrediction() || !(norm instanceof RmsNorm)) {
+            return null;
+        }
+        RmsNorm rmsNorm = (RmsNorm) norm;
+        NDArray weight = input.value(rmsNorm.weight());
+        return mixer.mixLayer(input, new ResidualNorm(weight, rmsNorm.epsilon(), multiplier));
     }
 
     private MixerOutput mixed(MixerInput input, NDArray mixerInput, MixerState before) {

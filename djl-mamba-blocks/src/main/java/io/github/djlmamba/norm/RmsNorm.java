@@ -64,6 +64,24 @@ public final class RmsNorm extends AbstractBlock {
         return new Builder();
     }
 
+    /**
+     * Returns the parameter that scales each channel.
+     *
+     * @return the weight, (M)
+     */
+    public Parameter weight() {
+        return weight;
+    }
+
+    /**
+     * Returns what is added to the mean square.
+     *
+     * @return epsilon
+     */
+    public float epsilon() {
+        return epsilon;
+    }
+
     /** {@inheritDoc} */
     @Override
     protected NDList forwardInternal(

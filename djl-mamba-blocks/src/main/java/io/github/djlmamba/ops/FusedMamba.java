@@ -12,9 +12,10 @@ import ai.djl.ndarray.NDArray;
 import org.apiguardian.api.API;
 
 /**
- * The inputs of a whole Mamba block (Gu and Dao, 2023, section 3.4), for a provider that predicts
- * by it in one call: a single token takes less time than the calls of its ops one by one. It has no
- * naive form: where a provider does not offer it the block calls the ops.
+ * The inputs of a whole Mamba block (Gu and Dao, 2023, section 3.4), or of the residual layer
+ * around it, for a provider that predicts by it in one call: a single token takes less time than
+ * the calls of its ops one by one. It has no naive form: where a provider does not offer it the ops
+ * are called.
  *
  * <p>Letters as in {@link SelectiveScan}; R is the rank of delta. Weights may be stored in
  * bfloat16.
@@ -33,6 +34,7 @@ import org.apiguardian.api.API;
  * @param outBias its bias, (M), or null
  * @param convolutionState the convolution's last inputs, (B, W - 1, D); null at the start
  * @param scanState the scan's state, (B, D, N); null at the start
+ * @param around the residual layer around the block, or null for the block alone
  */
 @API(status = API.Status.INTERNAL)
 public record FusedMamba(
@@ -49,4 +51,5 @@ public record FusedMamba(
         NDArray outWeight,
         NDArray outBias,
         NDArray convolutionState,
-        NDArray scanState) {}
+        NDArray scanState,
+        ResidualNorm around) {}

@@ -37,6 +37,7 @@ import org.apiguardian.api.API;
  * @param normEpsilon what is added to the mean square
  * @param deltaMinimum the least step size, or negative infinity
  * @param deltaMaximum the largest step size, or infinity
+ * @param around the residual layer around the block, or null for the block alone
  */
 @API(status = API.Status.INTERNAL)
 public record FusedMamba2(
@@ -59,4 +60,5 @@ public record FusedMamba2(
         long normGroups,
         double normEpsilon,
         double deltaMinimum,
-        double deltaMaximum) {}
+        double deltaMaximum,
+        ResidualNorm around) {}

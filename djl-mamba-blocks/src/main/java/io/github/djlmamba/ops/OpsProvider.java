@@ -199,22 +199,22 @@ public interface OpsProvider {
     }
 
     /**
-     * Predicts by a whole Mamba block in one call.
+     * Predicts by a whole Mamba block, or the layer around it, in one call.
      *
      * @param mamba the inputs, of one device and type, whose shapes fit each other
      * @return the output (B, L, M), the convolution's state and the scan's; null where this
-     *     provider has no such call, and the block calls the ops
+     *     provider has no such call, and the ops are called
      */
     default NDList fusedMamba(FusedMamba mamba) {
         return null;
     }
 
     /**
-     * Predicts by a whole Mamba-2 block in one call.
+     * Predicts by a whole Mamba-2 block, or the layer around it, in one call.
      *
      * @param mamba the inputs, of one device and type, whose shapes fit each other
      * @return the output (B, L, M), the convolution's state and the dual's; null where this
-     *     provider has no such call, and the block calls the ops
+     *     provider has no such call, and the ops are called
      */
     default NDList fusedMamba2(FusedMamba2 mamba) {
         return null;

@@ -23,6 +23,7 @@ import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.FusedMamba2;
 import io.github.djlmamba.ops.OpsProviders;
 import io.github.djlmamba.ops.Precision;
+import io.github.djlmamba.ops.ResidualNorm;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.ops.StateSpaceDual;
@@ -167,11 +168,9 @@ public final class Mamba2Block extends SequenceMixer {
         ParameterStore parameterStore = input.parameterStore();
         boolean training = input.training();
         Mamba2State state = continued(Mamba2State.class, input.before(), x);
-        NDList fused = input.isPlainPrediction() && isPlain() ? fused(input, state) : null;
+        MixerOutput fused = input.isPlainPrediction() ? fused(input, state, null) : null;
         if (fused != null) {
-            return new MixerOutput(
-                    fused.get(0),
-                    input.keepState() ? new Mamba2State(fused.get(1), fused.get(2)) : null);
+            return fused;
         }
         Shape tokens = x.getShape().slice(0, 2);
         NDArray all = scaledProjection(input);
@@ -220,32 +219,49 @@ public final class Mamba2Block extends SequenceMixer {
         return factors.input() == 1 && !factors.scaleProjection();
     }
 
-    /** Predicts in one call, where the provider of ops has one. */
-    private NDList fused(MixerInput input, Mamba2State state) {
+    /** {@inheritDoc} */
+    @Override
+    protected MixerOutput computeLayer(MixerInput input, ResidualNorm around) {
+        return fused(input, continued(Mamba2State.class, input.before(), input.x()), around);
+    }
+
+    /** Predicts in one call, where this block and the provider of ops have one. */
+    private MixerOutput fused(MixerInput input, Mamba2State state, ResidualNorm around) {
+        if (!isPlain()) {
+            return null;
+        }
         NDArray x = input.x();
-        return OpsProviders.forArrays(x.getDevice(), x.getDataType())
-                .fusedMamba2(
-                        new FusedMamba2(
-                                x,
-                                input.value(inProjection.weight()),
-                                input.value(inProjection.bias()),
-                                input.value(convolutionWeight),
-                                input.value(convolutionBias),
-                                input.value(deltaBias),
-                                input.value(stateLog),
-                                input.value(skip),
-                                input.value(normWeight),
-                                input.value(outProjection.weight()),
-                                input.value(outProjection.bias()),
-                                state == null ? null : state.convolution(),
-                                state == null ? null : state.dual(),
-                                heads,
-                                options.groups(),
-                                options.norm() == Mamba2Options.Norm.AFTER_GATE,
-                                options.groupedNorm() ? options.groups() : 1,
-                                options.normEpsilon(),
-                                options.deltaMinimum(),
-                                options.deltaMaximum()));
+        NDList results =
+                OpsProviders.forArrays(x.getDevice(), x.getDataType())
+                        .fusedMamba2(
+                                new FusedMamba2(
+                                        x,
+                                        input.value(inProjection.weight()),
+                                        input.value(inProjection.bias()),
+                                        input.value(convolutionWeight),
+                                        input.value(convolutionBias),
+                                        input.value(deltaBias),
+                                        input.value(stateLog),
+                                        input.value(skip),
+                                        input.value(normWeight),
+                                        input.value(outProjection.weight()),
+                                        input.value(outProjection.bias()),
+                                        state == null ? null : state.convolution(),
+                                        state == null ? null : state.dual(),
+                                        heads,
+                                        options.groups(),
+                                        options.norm() == Mamba2Options.Norm.AFTER_GATE,
+                                        options.groupedNorm() ? options.groups() : 1,
+                                        options.normEpsilon(),
+                                        options.deltaMinimum(),
+                                        options.deltaMaximum(),
+                                        around));
+        if (results == null) {
+            return null;
+        }
+        return new MixerOutput(
+                results.get(0),
+                input.keepState() ? new Mamba2State(results.get(1), results.get(2)) : null);
     }
 
     /** Projects to z, x, B, C and dt side by side, times their factors. */

@@ -21,6 +21,7 @@ import io.github.djlmamba.feedforward.Projection;
 import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.FusedMamba;
 import io.github.djlmamba.ops.OpsProviders;
+import io.github.djlmamba.ops.ResidualNorm;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.SelectiveScan;
 import io.github.djlmamba.state.MixerInput;
@@ -173,11 +174,9 @@ public final class MambaBlock extends SequenceMixer {
         ParameterStore parameterStore = input.parameterStore();
         boolean training = input.training();
         MambaState state = continued(MambaState.class, input.before(), x);
-        NDList fused = input.isPlainPrediction() && isPlain() ? fused(input, state) : null;
+        MixerOutput fused = input.isPlainPrediction() ? fused(input, state, null) : null;
         if (fused != null) {
-            return new MixerOutput(
-                    fused.get(0),
-                    input.keepState() ? new MambaState(fused.get(1), fused.get(2)) : null);
+            return fused;
         }
         NDArray both = inProjection.project(parameterStore, x, training);
         NDList halves = both.split(new long[] {channels}, 2);
@@ -220,26 +219,43 @@ public final class MambaBlock extends SequenceMixer {
         return options.heads() == 1 && options.selectionNorm() == MambaOptions.SelectionNorm.NONE;
     }
 
-    /** Predicts in one call, where the provider of ops has one. */
-    private NDList fused(MixerInput input, MambaState state) {
+    /** {@inheritDoc} */
+    @Override
+    protected MixerOutput computeLayer(MixerInput input, ResidualNorm around) {
+        return fused(input, continued(MambaState.class, input.before(), input.x()), around);
+    }
+
+    /** Predicts in one call, where this block and the provider of ops have one. */
+    private MixerOutput fused(MixerInput input, MambaState state, ResidualNorm around) {
+        if (!isPlain()) {
+            return null;
+        }
         NDArray x = input.x();
-        return OpsProviders.forArrays(x.getDevice(), x.getDataType())
-                .fusedMamba(
-                        new FusedMamba(
-                                x,
-                                input.value(inProjection.weight()),
-                                input.value(inProjection.bias()),
-                                input.value(convolutionWeight),
-                                input.value(convolutionBias),
-                                input.value(scanProjection.weight()),
-                                input.value(deltaProjection.weight()),
-                                input.value(deltaBias),
-                                input.value(stateLog),
-                                input.value(skip),
-                                input.value(outProjection.weight()),
-                                input.value(outProjection.bias()),
-                                state == null ? null : state.convolution(),
-                                state == null ? null : state.scan()));
+        NDList results =
+                OpsProviders.forArrays(x.getDevice(), x.getDataType())
+                        .fusedMamba(
+                                new FusedMamba(
+                                        x,
+                                        input.value(inProjection.weight()),
+                                        input.value(inProjection.bias()),
+                                        input.value(convolutionWeight),
+                                        input.value(convolutionBias),
+                                        input.value(scanProjection.weight()),
+                                        input.value(deltaProjection.weight()),
+                                        input.value(deltaBias),
+                                        input.value(stateLog),
+                                        input.value(skip),
+                                        input.value(outProjection.weight()),
+                                        input.value(outProjection.bias()),
+                                        state == null ? null : state.convolution(),
+                                        state == null ? null : state.scan(),
+                                        around));
+        if (results == null) {
+            return null;
+        }
+        return new MixerOutput(
+                results.get(0),
+                input.keepState() ? new MambaState(results.get(1), results.get(2)) : null);
     }
 
     /** The shape of values of each token by heads: (B, L, values), or (B, L, H, values / H). */

@@ -21,6 +21,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.ops.PackedSequences;
+import io.github.djlmamba.ops.ResidualNorm;
 import java.util.ArrayList;
 import java.util.List;
 import org.apiguardian.api.API;
@@ -104,13 +105,34 @@ public abstract class SequenceMixer extends AbstractBlock {
      * @throws IllegalStateException if an array of the input is closed
      */
     public final MixerOutput mix(MixerInput input) {
+        return mix(input, null);
+    }
+
+    /**
+     * Predicts by the residual layer around this mixer in one call of the provider of ops, where
+     * both have such a call.
+     *
+     * @param input what is given to the layer
+     * @param around what the layer adds
+     * @return the layer's output, and the state if it is wanted, in the manager of the input's x;
+     *     null where there is no such call
+     * @throws IllegalArgumentException if the input does not fit this block
+     * @throws IllegalStateException if an array of the input is closed
+     */
+    public final MixerOutput mixLayer(MixerInput input, ResidualNorm around) {
+        return input.isPlainPrediction() ? mix(input, around) : null;
+    }
+
+    private MixerOutput mix(MixerInput input, ResidualNorm around) {
         checkOpen("the input", input.x());
         Shape shape = input.x().getShape();
         checkShape(shape);
         if (input.sequences() != null) {
             checkSequences(input.sequences(), shape);
         }
-        return input.training() ? scoped(input) : GradientMode.off(() -> scoped(input));
+        return input.training()
+                ? scoped(input, around)
+                : GradientMode.off(() -> scoped(input, around));
     }
 
     /**
@@ -123,7 +145,18 @@ public abstract class SequenceMixer extends AbstractBlock {
      */
     protected abstract MixerOutput compute(MixerInput input);
 
-    private MixerOutput scoped(MixerInput input) {
+    /**
+     * Does the work of {@link #mixLayer}, as {@link #compute} does that of {@link #mix}.
+     *
+     * @param input what is given to the layer
+     * @param around what the layer adds
+     * @return the layer's output and the state, or null where there is no call for it
+     */
+    protected MixerOutput computeLayer(MixerInput input, ResidualNorm around) {
+        return null;
+    }
+
+    private MixerOutput scoped(MixerInput input, ResidualNorm around) {
         NDArray x = input.x();
         NDManager manager = x.getManager();
         MixerOutput result;
@@ -136,7 +169,10 @@ public abstract class SequenceMixer extends AbstractBlock {
                 NDScope.unregister(value);
                 checkType(x, parameter, value);
             }
-            result = compute(input);
+            result = around == null ? compute(input) : computeLayer(input, around);
+            if (result == null) {
+                return null;
+            }
             kept.add(result.output());
             if (result.state() != null) {
                 kept.addAll(result.state().arrays());

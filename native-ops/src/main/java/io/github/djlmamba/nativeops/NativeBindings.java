@@ -69,7 +69,8 @@ final class NativeBindings {
             int chunkSize);
 
     /** The arguments are the arrays of a {@code FusedMamba} in their order. */
-    static native long[] fusedMamba(long[] arguments);
+    static native long[] fusedMamba(
+            long[] arguments, double aroundEpsilon, double aroundMultiplier);
 
     /** The arguments are the arrays of a {@code FusedMamba2} in their order. */
     static native long[] fusedMamba2(
@@ -80,7 +81,9 @@ final class NativeBindings {
             long normGroups,
             double normEpsilon,
             double deltaMinimum,
-            double deltaMaximum);
+            double deltaMaximum,
+            double aroundEpsilon,
+            double aroundMultiplier);
 
     /** The arguments are those of the state space dual, with the state that is changed last. */
     static native long stateSpaceDualStep(

@@ -26,6 +26,7 @@ import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ReducedPrecision;
+import io.github.djlmamba.ops.ResidualNorm;
 import io.github.djlmamba.ops.RmsNormalization;
 import io.github.djlmamba.ops.RotaryEmbedding;
 import io.github.djlmamba.ops.SelectiveScan;
@@ -218,9 +219,15 @@ public final class NativeOps implements OpsProvider {
             handle(op, "outWeight", mamba.outWeight()),
             optionalHandle(op, "outBias", mamba.outBias()),
             optionalHandle(op, "convolutionState", mamba.convolutionState()),
-            optionalHandle(op, "scanState", mamba.scanState())
+            optionalHandle(op, "scanState", mamba.scanState()),
+            normHandle(op, mamba.around())
         };
-        return new NDList(arrays(op, mamba.x(), NativeBindings.fusedMamba(arguments)));
+        return new NDList(
+                arrays(
+                        op,
+                        mamba.x(),
+                        NativeBindings.fusedMamba(
+                                arguments, epsilon(mamba.around()), multiplier(mamba.around()))));
     }
 
     /** {@inheritDoc} */
@@ -241,7 +248,8 @@ public final class NativeOps implements OpsProvider {
             handle(op, "outWeight", mamba.outWeight()),
             optionalHandle(op, "outBias", mamba.outBias()),
             optionalHandle(op, "convolutionState", mamba.convolutionState()),
-            optionalHandle(op, "dualState", mamba.dualState())
+            optionalHandle(op, "dualState", mamba.dualState()),
+            normHandle(op, mamba.around())
         };
         return new NDList(
                 arrays(
@@ -255,7 +263,21 @@ public final class NativeOps implements OpsProvider {
                                 mamba.normGroups(),
                                 mamba.normEpsilon(),
                                 mamba.deltaMinimum(),
-                                mamba.deltaMaximum())));
+                                mamba.deltaMaximum(),
+                                epsilon(mamba.around()),
+                                multiplier(mamba.around()))));
+    }
+
+    private static long normHandle(String op, ResidualNorm around) {
+        return around == null ? 0 : handle(op, "weight of the norm", around.weight());
+    }
+
+    private static double epsilon(ResidualNorm around) {
+        return around == null ? RmsNormalization.DEFAULT_EPSILON : around.epsilon();
+    }
+
+    private static double multiplier(ResidualNorm around) {
+        return around == null ? 1 : around.multiplier();
     }
 
     /** {@inheritDoc} */

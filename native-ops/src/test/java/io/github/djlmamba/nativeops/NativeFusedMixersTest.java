@@ -18,21 +18,29 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import io.github.djlmamba.hybrid.HybridStack;
+import io.github.djlmamba.hybrid.HybridStackOptions;
+import io.github.djlmamba.hybrid.LayerPattern;
+import io.github.djlmamba.hybrid.LayerSymbol;
+import io.github.djlmamba.norm.NormOptions;
 import io.github.djlmamba.ops.FusedMamba;
 import io.github.djlmamba.ops.FusedMamba2;
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ssm.Mamba2Options;
 import io.github.djlmamba.ssm.MambaOptions;
+import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.MixerOutput;
 import io.github.djlmamba.state.MixerState;
 import io.github.djlmamba.state.SequenceMixer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** The calls for whole blocks give what the calls of their ops give, to the bit. */
+/** The calls for whole blocks and layers give what the calls of their ops give. */
 class NativeFusedMixersTest {
 
     private static final long SIZE = 16;
@@ -62,59 +70,87 @@ class NativeFusedMixersTest {
             for (SequenceMixer mixer : mixers()) {
                 mixer.initialize(manager, type, new Shape(1, 1, SIZE));
                 for (long length : new long[] {9, 1, 0, 3}) {
-                    compare(mixer, type, length);
+                    compare(mixer, type, 2, length);
                 }
+                // More rows than are projected one by one.
+                compare(mixer, type, 9, 2);
             }
         }
     }
 
-    /** A sequence and its continuation, by one call and by those for training. */
-    private void compare(SequenceMixer mixer, DataType type, long length) {
-        NDArray x = manager.randomNormal(0, 1, new Shape(2, length, SIZE), type);
-        NDArray more = manager.randomNormal(0, 1, new Shape(2, 1, SIZE), type);
-        List<double[]> expected = results(mixer, x, more, true);
-        List<double[]> actual = results(mixer, x, more, false);
+    /** A sequence and two more tokens, by one call each and by those for training. */
+    private void compare(SequenceMixer mixer, DataType type, long batch, long length) {
+        NDArray x = manager.randomNormal(0, 1, new Shape(batch, length, SIZE), type);
+        NDArray more = manager.randomNormal(0, 1, new Shape(batch, 2, SIZE), type);
+        List<NDArray> parts = List.of(x, more.get(":, 0:1"), more.get(":, 1:"));
+        List<double[]> expected = results(mixer, parts, true);
+        List<double[]> actual = results(mixer, parts, false);
         for (int i = 0; i < expected.size(); i++) {
-            assertArrayEquals(expected.get(i), actual.get(i), mixer + " result " + i);
+            double tolerance = type == DataType.FLOAT32 ? 2e-6 : 1e-14;
+            double largest = Arrays.stream(expected.get(i)).map(Math::abs).max().orElse(0);
+            assertArrayEquals(
+                    expected.get(i),
+                    actual.get(i),
+                    tolerance * Math.max(1, largest),
+                    mixer + " result " + i);
         }
     }
 
-    private List<double[]> results(SequenceMixer mixer, NDArray x, NDArray more, boolean training) {
-        List<double[]> results = new ArrayList<>();
+    /** Outputs and states; those that were continued are read when all is done. */
+    private List<double[]> results(SequenceMixer mixer, List<NDArray> parts, boolean training) {
+        NDList arrays = new NDList();
         MixerState state = null;
-        for (NDArray part : List.of(x, more)) {
+        for (NDArray part : parts) {
             MixerOutput output = mixer.mix(store, part, state, true, training);
             state = output.state();
-            NDList arrays = new NDList(output.output());
+            arrays.add(output.output());
             arrays.addAll(state.arrays());
-            for (NDArray array : arrays) {
-                results.add(array.toType(DataType.FLOAT64, true).toDoubleArray());
-            }
+        }
+        List<double[]> results = new ArrayList<>();
+        for (NDArray array : arrays) {
+            results.add(array.toType(DataType.FLOAT64, true).toDoubleArray());
         }
         return results;
     }
 
+    /** Blocks by themselves, and two layers of each. */
     private static List<SequenceMixer> mixers() {
+        List<SequenceMixer> mixers = new ArrayList<>();
+        for (MixerOptions options : options()) {
+            mixers.add(options.newMixer(SIZE, 1));
+            mixers.add(
+                    new HybridStack(
+                            new HybridStackOptions(
+                                    SIZE,
+                                    LayerPattern.parse("MM"),
+                                    Map.of(LayerSymbol.MAMBA, options),
+                                    new NormOptions(NormOptions.Kind.RMS_NORM, 1e-4f),
+                                    0,
+                                    false,
+                                    0.5,
+                                    null)));
+        }
+        return mixers;
+    }
+
+    private static List<MixerOptions> options() {
         MambaOptions mamba = MambaOptions.DEFAULTS;
         Mamba2Options mamba2 = Mamba2Options.DEFAULTS.withHeadSize(4).withStateSize(5);
-        List<SequenceMixer> mixers = new ArrayList<>();
-        mixers.add(mamba.newMixer(SIZE, 1));
-        mixers.add(
-                mamba.withConvolutionWidth(2)
-                        .withProjectionBias(true)
-                        .withConvolutionBias(false)
-                        .newMixer(SIZE, 1));
+        List<MixerOptions> options = new ArrayList<>();
+        options.add(mamba);
+        options.add(
+                mamba.withConvolutionWidth(2).withProjectionBias(true).withConvolutionBias(false));
+        options.add(mamba.withConvolutionWidth(1).withStateSize(3));
         for (Mamba2Options.Norm norm : Mamba2Options.Norm.values()) {
-            mixers.add(mamba2.withNorm(norm, false, 1e-5f).newMixer(SIZE, 1));
+            options.add(mamba2.withNorm(norm, false, 1e-5f));
         }
-        mixers.add(
+        options.add(
                 mamba2.withGroups(2)
                         .withNorm(Mamba2Options.Norm.AFTER_GATE, true, 1e-6f)
                         .withProjectionBias(true)
                         .withSkipByChannel(true)
-                        .withDeltaLimits(0.002, 0.05)
-                        .newMixer(SIZE, 1));
-        return mixers;
+                        .withDeltaLimits(0.002, 0.05));
+        return options;
     }
 
     @Test
@@ -127,13 +163,13 @@ class NativeFusedMixersTest {
                         provider.fusedMamba(
                                 new FusedMamba(
                                         x, wrong, null, wrong, null, wrong, wrong, wrong, wrong,
-                                        wrong, wrong, null, null, null)));
+                                        wrong, wrong, null, null, null, null)));
         assertThrows(
                 IllegalArgumentException.class,
                 () ->
                         provider.fusedMamba2(
                                 new FusedMamba2(
                                         x, wrong, null, wrong, null, wrong, wrong, wrong, null,
-                                        wrong, null, null, null, 1, 1, true, 1, 1e-5, 0, 1)));
+                                        wrong, null, null, null, 1, 1, true, 1, 1e-5, 0, 1, null)));
     }
 }
