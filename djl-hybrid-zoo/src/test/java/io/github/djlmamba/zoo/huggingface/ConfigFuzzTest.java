@@ -47,17 +47,18 @@ class ConfigFuzzTest {
     @Test
     void faultyConfigurationsAreRefusedOrHarmless() throws Exception {
         Map<String, Integer> outcomes = new TreeMap<>();
-        for (int f = 0; f < Fixture.FAMILIES.length; f++) {
-            Path source = Fixture.of(Fixture.FAMILIES[f]).folder();
+        for (int f = 0; f < HuggingFaceFixture.FAMILIES.size(); f++) {
+            String family = HuggingFaceFixture.FAMILIES.get(f);
+            Path source = HuggingFaceFixture.of(family).folder();
             String file = SafetensorsFolder.SINGLE_FILE;
             Files.deleteIfExists(folder.resolve(file));
             Files.copy(source.resolve(file), folder.resolve(file));
             String json = Files.readString(source.resolve(ModelConfig.FILE));
-            for (int i = f; i < CASES; i += Fixture.FAMILIES.length) {
+            for (int i = f; i < CASES; i += HuggingFaceFixture.FAMILIES.size()) {
                 String mutated = JsonMutations.mutate(json, new SplittableRandom(77_000_003L + i));
                 Files.write(
                         folder.resolve(ModelConfig.FILE), mutated.getBytes(StandardCharsets.UTF_8));
-                outcomes.merge(outcome(Fixture.FAMILIES[f] + " " + i), 1, Integer::sum);
+                outcomes.merge(outcome(family + " " + i), 1, Integer::sum);
             }
         }
         assertTrue(outcomes.get("refused") > CASES / 4, () -> "many are refused: " + outcomes);

@@ -166,8 +166,8 @@ class SharedTransformerFamiliesTest {
                         .filter(provider -> provider.name().equals("native"))
                         .anyMatch(provider -> provider.unavailableReason() == null),
                 "bfloat16 needs the native ops");
-        LanguageModel model = Fixture.of(family).load(manager).model();
-        NDArray ids = Fixture.of(family).expected(manager).get("input_ids");
+        LanguageModel model = HuggingFaceFixture.of(family).load(manager).model();
+        NDArray ids = HuggingFaceFixture.of(family).expected(manager).get("input_ids");
         float[] exact = scores(model, ids);
         float[] activations = Precision.BFLOAT16.within(() -> scores(model, ids));
         // Bfloat16 has 8 bits; the logits are of the order of 1.
@@ -315,7 +315,7 @@ class SharedTransformerFamiliesTest {
     /** The configuration of a fixture with changes. */
     private static ModelConfig config(String family, Consumer<JsonObject> changes) {
         try {
-            Path file = Fixture.of(family).folder().resolve(ModelConfig.FILE);
+            Path file = HuggingFaceFixture.of(family).folder().resolve(ModelConfig.FILE);
             JsonObject json = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
             changes.accept(json);
             return ModelConfig.parse("changed", json.toString());
