@@ -9,6 +9,7 @@
 package io.github.djlmamba.zoo.huggingface;
 
 import ai.djl.MalformedModelException;
+import com.google.gson.JsonPrimitive;
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.attention.RotaryOptions;
 import io.github.djlmamba.feedforward.GatedMlpOptions;
@@ -219,7 +220,7 @@ final class CommonKeys {
                                 key,
                                 "names out of linear_attention, full_attention, mlp, moe, mamba and"
                                         + " attention, not "
-                                        + name);
+                                        + new JsonPrimitive(name));
             }
         }
         checkedLayers(config, key, kinds.size());

@@ -229,7 +229,7 @@ class SharedTransformerFamiliesTest {
         assertWrong("zamba", "n_mamba_heads", 3, "3 heads do not divide the 64 channels");
         assertWrong("zamba", "hidden_mamba_act", "gelu", "\"silu\" or \"swish\"");
         assertMessage(
-                "names out of mamba, linear_attention and hybrid, not attention",
+                "names out of mamba, linear_attention and hybrid, not \"attention\"",
                 config("zamba", json -> json.add("layers_block_type", texts("mamba attention"))));
         assertMessage(
                 "\"hybrid_layer_ids\" is [2,4]; expected layers from 0 to 3",
