@@ -90,6 +90,12 @@ final class CommonKeys {
             throw config.wrong(
                     "time_step_limit", "a finite minimum and a maximum that is not below it");
         }
+        for (double limit : limits) {
+            // What is finite only in double is not for the ops, which may compute in float.
+            if (Float.isInfinite((float) limit) && !Double.isInfinite(limit)) {
+                throw config.wrong("time_step_limit", "numbers up to 3e38, or Infinity");
+            }
+        }
         return options.withDeltaLimits(limits.get(0), limits.get(1));
     }
 

@@ -237,6 +237,7 @@ class HuggingFaceCheckpointTest {
                 "mamba | \"layer_norm_epsilon\": 1e-05 | \"layer_norm_epsilon\": 0 | positive",
                 "mamba | \"num_hidden_layers\": 3 | \"num_hidden_layers\": 2000000000 | 10000",
                 "mamba2 | 0.0, | Infinity, | \"time_step_limit\" is",
+                "mamba2 | 0.0, | -1e308, | expected numbers up to 3e38",
                 "mamba2 | 0.0, | \"a\", | a list of 2 numbers",
                 "bamba | \"num_key_value_heads\": 2 | \"num_key_value_heads\": 3 | a divisor",
                 "bamba | \"rope_type\": \"default\" | \"rope_type\": \"yarn\" | rope_parameters.rope_type",
