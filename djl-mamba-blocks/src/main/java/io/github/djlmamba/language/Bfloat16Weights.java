@@ -97,7 +97,6 @@ public final class Bfloat16Weights {
         wide.setRequiresGradient(false);
         NDArray narrow = Precision.BFLOAT16.cast(wide);
         narrow.attach(manager);
-        narrow.setName(wide.getName());
         parameter.close();
         parameter.setShape(null);
         parameter.setArray(narrow);

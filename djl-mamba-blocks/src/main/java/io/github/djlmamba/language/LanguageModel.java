@@ -12,7 +12,6 @@ import ai.djl.inference.streaming.StreamingBlock;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
@@ -28,6 +27,7 @@ import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.Precision;
+import io.github.djlmamba.ops.ResultScope;
 import io.github.djlmamba.ops.Scalars;
 import io.github.djlmamba.state.MixerInput;
 import io.github.djlmamba.state.MixerOutput;
@@ -148,31 +148,19 @@ public final class LanguageModel extends AbstractBlock implements StreamingBlock
     }
 
     private LanguageModelOutput scoped(MixerInput tokens, Positions positions) {
-        NDManager manager = tokens.x().getManager();
-        NDArray logits;
-        MixerState state;
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (ResultScope scope = new ResultScope(tokens.x().getManager())) {
             NDArray table = tokens.value(embedding);
-            NDScope.unregister(table);
+            // A store may copy a parameter on first use, and keeps the copy beyond this scope.
+            scope.spare(table);
             MixerOutput mixed =
                     stack.mix(tokens.with(embedded(tokens.x(), table), tokens.before()));
-            state = mixed.state();
-            if (state != null) {
-                NDScope.unregister(state.arrays());
+            NDArray logits = scored(tokens, mixed.output(), positions, table);
+            scope.keep(logits);
+            if (mixed.state() != null) {
+                scope.keep(mixed.state().arrays());
             }
-            logits = scored(tokens, mixed.output(), positions, table);
-            NDScope.unregister(logits);
+            return new LanguageModelOutput(logits, mixed.state());
         }
-        if (logits.getManager() != manager) {
-            logits.attach(manager);
-        }
-        NDScope.register(logits);
-        if (state != null) {
-            state.attach(manager);
-            state.arrays().forEach(NDScope::register);
-        }
-        return new LanguageModelOutput(logits, state);
     }
 
     private NDArray embedded(NDArray ids, NDArray table) {

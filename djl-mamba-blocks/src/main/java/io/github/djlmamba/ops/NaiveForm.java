@@ -11,7 +11,6 @@ package io.github.djlmamba.ops;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -23,25 +22,18 @@ final class NaiveForm {
     private NaiveForm() {}
 
     /**
-     * Computes results by NDArray operations, and closes all other arrays that these create, each
-     * of which DJL would keep in the manager of its first operand. A recorded graph keeps what it
-     * needs.
+     * Computes results by NDArray operations, and closes all other arrays that these create.
      *
      * @param owner the manager that the results go to
      * @param computation what gives the results, each an array of its own
      * @return the results
      */
     static NDList compute(NDManager owner, Supplier<NDList> computation) {
-        NDList results;
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
-            results = computation.get();
-            NDScope.unregister(results);
-            results.attach(owner);
+        try (ResultScope scope = new ResultScope(owner)) {
+            NDList results = computation.get();
+            scope.keep(results);
+            return results;
         }
-        // A scope of the caller's sees the results as it sees those of a single operation.
-        results.forEach(NDScope::register);
-        return results;
     }
 
     /**

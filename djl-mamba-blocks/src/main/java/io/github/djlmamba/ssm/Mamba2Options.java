@@ -10,6 +10,7 @@ package io.github.djlmamba.ssm;
 
 import io.github.djlmamba.state.MixerOptions;
 import io.github.djlmamba.state.SequenceMixer;
+import java.util.function.Consumer;
 import org.apiguardian.api.API;
 
 /**
@@ -211,23 +212,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withStateSize(int value) {
-        return new Mamba2Options(
-                value,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.stateSize = value);
     }
 
     /**
@@ -237,23 +222,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withHeadSize(int value) {
-        return new Mamba2Options(
-                stateSize,
-                value,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.headSize = value);
     }
 
     /**
@@ -263,23 +232,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withGroups(int value) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                value,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.groups = value);
     }
 
     /**
@@ -289,23 +242,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withConvolutionWidth(int value) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                value,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.convolutionWidth = value);
     }
 
     /**
@@ -316,23 +253,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withExpansion(int value) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                value,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.expansion = value);
     }
 
     /**
@@ -343,23 +264,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withChannels(int value) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                value,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.channels = value);
     }
 
     /**
@@ -370,23 +275,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withProjectionBias(boolean value) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                value,
-                value,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return withProjectionBias(value, value);
     }
 
     /**
@@ -396,23 +285,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withConvolutionBias(boolean value) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                value,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.convolutionBias = value);
     }
 
     /**
@@ -423,23 +296,7 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withSkipByChannel(boolean value) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                value,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(draft -> draft.skipByChannel = value);
     }
 
     /**
@@ -451,23 +308,12 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withNorm(Norm kind, boolean grouped, float epsilon) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                kind,
-                grouped,
-                epsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(
+                draft -> {
+                    draft.norm = kind;
+                    draft.groupedNorm = grouped;
+                    draft.normEpsilon = epsilon;
+                });
     }
 
     /**
@@ -478,23 +324,11 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withDeltaLimits(double minimum, double maximum) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                minimum,
-                maximum,
-                multipliers);
+        return with(
+                draft -> {
+                    draft.deltaMinimum = minimum;
+                    draft.deltaMaximum = maximum;
+                });
     }
 
     /**
@@ -505,23 +339,11 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withProjectionBias(boolean input, boolean output) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                input,
-                output,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                multipliers);
+        return with(
+                draft -> {
+                    draft.inputBias = input;
+                    draft.outputBias = output;
+                });
     }
 
     /**
@@ -531,23 +353,13 @@ public record Mamba2Options(
      * @return the settings
      */
     public Mamba2Options withMultipliers(Multipliers factors) {
-        return new Mamba2Options(
-                stateSize,
-                headSize,
-                groups,
-                convolutionWidth,
-                expansion,
-                channels,
-                inputBias,
-                outputBias,
-                convolutionBias,
-                skipByChannel,
-                norm,
-                groupedNorm,
-                normEpsilon,
-                deltaMinimum,
-                deltaMaximum,
-                factors);
+        return with(draft -> draft.multipliers = factors);
+    }
+
+    private Mamba2Options with(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return draft.finished();
     }
 
     /** {@inheritDoc} */
@@ -558,5 +370,65 @@ public record Mamba2Options(
                 .optOptions(this)
                 .optOutputScale(outputScale)
                 .build();
+    }
+
+    /** Settings on the way from one choice to the next: a record can only be copied as a whole. */
+    private static final class Draft {
+
+        private int stateSize;
+        private int headSize;
+        private int groups;
+        private int convolutionWidth;
+        private int expansion;
+        private int channels;
+        private boolean inputBias;
+        private boolean outputBias;
+        private boolean convolutionBias;
+        private boolean skipByChannel;
+        private Norm norm;
+        private boolean groupedNorm;
+        private float normEpsilon;
+        private double deltaMinimum;
+        private double deltaMaximum;
+        private Multipliers multipliers;
+
+        private Draft(Mamba2Options from) {
+            stateSize = from.stateSize;
+            headSize = from.headSize;
+            groups = from.groups;
+            convolutionWidth = from.convolutionWidth;
+            expansion = from.expansion;
+            channels = from.channels;
+            inputBias = from.inputBias;
+            outputBias = from.outputBias;
+            convolutionBias = from.convolutionBias;
+            skipByChannel = from.skipByChannel;
+            norm = from.norm;
+            groupedNorm = from.groupedNorm;
+            normEpsilon = from.normEpsilon;
+            deltaMinimum = from.deltaMinimum;
+            deltaMaximum = from.deltaMaximum;
+            multipliers = from.multipliers;
+        }
+
+        private Mamba2Options finished() {
+            return new Mamba2Options(
+                    stateSize,
+                    headSize,
+                    groups,
+                    convolutionWidth,
+                    expansion,
+                    channels,
+                    inputBias,
+                    outputBias,
+                    convolutionBias,
+                    skipByChannel,
+                    norm,
+                    groupedNorm,
+                    normEpsilon,
+                    deltaMinimum,
+                    deltaMaximum,
+                    multipliers);
+        }
     }
 }

@@ -10,8 +10,6 @@ package io.github.djlmamba.state;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
@@ -22,6 +20,7 @@ import ai.djl.util.PairList;
 import io.github.djlmamba.ops.GradientMode;
 import io.github.djlmamba.ops.PackedSequences;
 import io.github.djlmamba.ops.ResidualNorm;
+import io.github.djlmamba.ops.ResultScope;
 import java.util.ArrayList;
 import java.util.List;
 import org.apiguardian.api.API;
@@ -158,34 +157,23 @@ public abstract class SequenceMixer extends AbstractBlock {
 
     private MixerOutput scoped(MixerInput input, ResidualNorm around) {
         NDArray x = input.x();
-        NDManager manager = x.getManager();
-        MixerOutput result;
-        NDList kept = new NDList();
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (ResultScope scope = new ResultScope(x.getManager())) {
             // A store may copy a parameter on first use, and keeps the copy beyond this scope.
             for (Parameter parameter : ownParameters()) {
                 NDArray value = input.value(parameter);
-                NDScope.unregister(value);
+                scope.spare(value);
                 checkType(x, parameter, value);
             }
-            result = around == null ? compute(input) : computeLayer(input, around);
+            MixerOutput result = around == null ? compute(input) : computeLayer(input, around);
             if (result == null) {
                 return null;
             }
-            kept.add(result.output());
+            scope.keep(result.output());
             if (result.state() != null) {
-                kept.addAll(result.state().arrays());
+                scope.keep(result.state().arrays());
             }
-            NDScope.unregister(kept);
+            return result;
         }
-        for (NDArray array : kept) {
-            if (array.getManager() != manager) {
-                array.attach(manager);
-            }
-            NDScope.register(array);
-        }
-        return result;
     }
 
     /** The parameters that this block reads itself: all but those of the mixers inside it. */

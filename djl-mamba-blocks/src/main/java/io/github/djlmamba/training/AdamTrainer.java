@@ -29,7 +29,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.apiguardian.api.API;
@@ -273,44 +272,7 @@ public final class AdamTrainer extends Trainer {
                     "the trainer is inside of a step, whose micro-batches would be lost; set the"
                             + " state between steps");
         }
-        slots().forEach(
-                        (path, slot) -> {
-                            OptimizerState.Moments moments = state.moments().get(path);
-                            if (moments == null) {
-                                throw new IllegalArgumentException(
-                                        "the state has no moments of the parameter " + path);
-                            }
-                            checkLike(slot.parameter(), "first", path, moments.first());
-                            checkLike(slot.parameter(), "second", path, moments.second());
-                        });
-        Set<String> others = new TreeSet<>(state.moments().keySet());
-        others.removeAll(slots().keySet());
-        if (!others.isEmpty()) {
-            throw new IllegalArgumentException(
-                    "the state has moments of "
-                            + others.iterator().next()
-                            + ", but the model has no such parameter");
-        }
-    }
-
-    private static void checkLike(NDArray parameter, String which, String path, NDArray moment) {
-        if (moment == null
-                || !moment.getShape().equals(parameter.getShape())
-                || moment.getDataType() != parameter.getDataType()) {
-            throw new IllegalArgumentException(
-                    "the "
-                            + which
-                            + " moment of "
-                            + path
-                            + " is "
-                            + (moment == null
-                                    ? "missing"
-                                    : moment.getDataType() + " of shape " + moment.getShape())
-                            + "; expected "
-                            + parameter.getDataType()
-                            + " of shape "
-                            + parameter.getShape());
-        }
+        state.checkFits(slots());
     }
 
     /** Writes an array's values over those of another, in place. */

@@ -9,9 +9,12 @@
 package io.github.djlmamba.training;
 
 import ai.djl.ndarray.NDArray;
+import io.github.djlmamba.ops.AdamStep;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.apiguardian.api.API;
 
 /**
@@ -41,6 +44,54 @@ public record OptimizerState(long steps, double gradientNorm, Map<String, Moment
             throw new IllegalArgumentException("steps is " + steps + "; expected at least 0");
         }
         moments = Collections.unmodifiableMap(new LinkedHashMap<>(moments));
+    }
+
+    /**
+     * Checks that a trainer can go on from this state.
+     *
+     * @param slots the trainer's parameters with their own moments, by their paths
+     * @throws IllegalArgumentException if a parameter's moments are missing or have another shape
+     *     or type, or there are moments of no parameter
+     */
+    void checkFits(Map<String, AdamStep.Slot> slots) {
+        slots.forEach(
+                (path, slot) -> {
+                    Moments found = moments.get(path);
+                    if (found == null) {
+                        throw new IllegalArgumentException(
+                                "the state has no moments of the parameter " + path);
+                    }
+                    checkLike(slot.parameter(), "first", path, found.first());
+                    checkLike(slot.parameter(), "second", path, found.second());
+                });
+        Set<String> others = new TreeSet<>(moments.keySet());
+        others.removeAll(slots.keySet());
+        if (!others.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "the state has moments of "
+                            + others.iterator().next()
+                            + ", but the model has no such parameter");
+        }
+    }
+
+    private static void checkLike(NDArray parameter, String which, String path, NDArray moment) {
+        if (moment == null
+                || !moment.getShape().equals(parameter.getShape())
+                || moment.getDataType() != parameter.getDataType()) {
+            throw new IllegalArgumentException(
+                    "the "
+                            + which
+                            + " moment of "
+                            + path
+                            + " is "
+                            + (moment == null
+                                    ? "missing"
+                                    : moment.getDataType() + " of shape " + moment.getShape())
+                            + "; expected "
+                            + parameter.getDataType()
+                            + " of shape "
+                            + parameter.getShape());
+        }
     }
 
     /**

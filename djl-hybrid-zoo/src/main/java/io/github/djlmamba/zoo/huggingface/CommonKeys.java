@@ -9,6 +9,7 @@
 package io.github.djlmamba.zoo.huggingface;
 
 import ai.djl.MalformedModelException;
+import com.google.gson.JsonPrimitive;
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.attention.RotaryOptions;
 import io.github.djlmamba.feedforward.GatedMlpOptions;
@@ -88,6 +89,12 @@ final class CommonKeys {
         if (!(limits.get(0) <= limits.get(1)) || limits.get(0) == Double.POSITIVE_INFINITY) {
             throw config.wrong(
                     "time_step_limit", "a finite minimum and a maximum that is not below it");
+        }
+        for (double limit : limits) {
+            // What is finite only in double is not for the ops, which may compute in float.
+            if (Float.isInfinite((float) limit) && !Double.isInfinite(limit)) {
+                throw config.wrong("time_step_limit", "numbers up to 3e38, or Infinity");
+            }
         }
         return options.withDeltaLimits(limits.get(0), limits.get(1));
     }
@@ -219,7 +226,7 @@ final class CommonKeys {
                                 key,
                                 "names out of linear_attention, full_attention, mlp, moe, mamba and"
                                         + " attention, not "
-                                        + name);
+                                        + new JsonPrimitive(name));
             }
         }
         checkedLayers(config, key, kinds.size());

@@ -62,7 +62,6 @@ final class ParameterReader {
         Map<Parameter, NDArray> arrays = read(parts);
         arrays.forEach(
                 (parameter, array) -> {
-                    array.setName(parameter.getName());
                     parameter.setShape(null);
                     parameter.setArray(array);
                 });

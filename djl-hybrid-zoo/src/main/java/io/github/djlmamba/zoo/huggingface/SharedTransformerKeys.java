@@ -9,6 +9,7 @@
 package io.github.djlmamba.zoo.huggingface;
 
 import ai.djl.MalformedModelException;
+import com.google.gson.JsonPrimitive;
 import io.github.djlmamba.attention.AttentionOptions;
 import io.github.djlmamba.feedforward.GatedMlpOptions;
 import io.github.djlmamba.hybrid.LayerPattern;
@@ -58,7 +59,8 @@ final class SharedTransformerKeys {
             default ->
                     throw config.wrong(
                             "layers_block_type",
-                            "names out of mamba, linear_attention and hybrid, not " + type);
+                            "names out of mamba, linear_attention and hybrid, not "
+                                    + new JsonPrimitive(type));
         };
     }
 

@@ -61,7 +61,7 @@ class Bfloat16LoadingTest {
     @ValueSource(strings = {"mamba", "mamba2", "bamba", "nemotron_h", "falcon_h1"})
     void logitsAreCloseToThoseOfThePublicLibrary(String family, @TempDir Path saved)
             throws Exception {
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         Map<String, NDArray> expected = fixture.expected(manager);
         HuggingFaceCheckpoint checkpoint =
                 HuggingFaceCheckpoint.load(fixture.folder(), manager, Precision.BFLOAT16);
@@ -90,7 +90,7 @@ class Bfloat16LoadingTest {
 
     @Test
     void anotherPrecisionIsRefused() {
-        Path folder = Fixture.of("mamba").folder();
+        Path folder = HuggingFaceFixture.of("mamba").folder();
         Model model = Model.newInstance("model", "PyTorch");
         String message =
                 assertThrows(

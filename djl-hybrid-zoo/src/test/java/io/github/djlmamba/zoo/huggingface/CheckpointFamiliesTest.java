@@ -65,7 +65,7 @@ class CheckpointFamiliesTest {
     }
 
     static Stream<Arguments> families() {
-        return Stream.of(Fixture.FAMILIES)
+        return HuggingFaceFixture.FAMILIES.stream()
                 .flatMap(
                         family ->
                                 Stream.of("native", "reference")
@@ -88,7 +88,7 @@ class CheckpointFamiliesTest {
     @MethodSource("families")
     void logitsAreThoseOfThePublicLibrary(String family, String ops) throws Exception {
         use(ops);
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         Map<String, NDArray> expected = fixture.expected(manager);
         LanguageModel model = fixture.load(manager).model();
         NDArray logits =
@@ -101,7 +101,7 @@ class CheckpointFamiliesTest {
     @MethodSource("families")
     void lossAndGradientsAreThoseOfThePublicLibrary(String family, String ops) throws Exception {
         use(ops);
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         Map<String, NDArray> expected = fixture.expected(manager);
         HuggingFaceCheckpoint checkpoint = fixture.load(manager);
         LanguageModel model = checkpoint.model();
@@ -114,7 +114,7 @@ class CheckpointFamiliesTest {
         }
         Set<String> compared = new HashSet<>();
         for (StoredTensor tensor : checkpoint.tensors()) {
-            Fixture.Gradient found = fixture.gradientOf(tensor.name(), expected);
+            HuggingFaceFixture.Gradient found = fixture.gradientOf(tensor.name(), expected);
             String name = found.name();
             NDArray gradient = found.array();
             assertNotNull(gradient, name);
@@ -142,7 +142,7 @@ class CheckpointFamiliesTest {
     @MethodSource("families")
     void greedyTokensAreThoseOfThePublicLibrary(String family, String ops) throws Exception {
         use(ops);
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         long[] expected = fixture.expected(manager).get("greedy").toLongArray();
         LanguageModel model = fixture.load(manager).model();
         long[] actual = Arrays.copyOf(expected, expected.length);
@@ -160,7 +160,7 @@ class CheckpointFamiliesTest {
     @MethodSource("families")
     void aPrefixAndSingleTokensScoreAsTheWhole(String family, String ops) throws Exception {
         use(ops);
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         Map<String, NDArray> expected = fixture.expected(manager);
         LanguageModel model = fixture.load(manager).model();
         NDArray ids = expected.get("input_ids");
@@ -177,13 +177,13 @@ class CheckpointFamiliesTest {
     }
 
     static Stream<String> names() {
-        return Stream.of(Fixture.FAMILIES);
+        return HuggingFaceFixture.FAMILIES.stream();
     }
 
     @ParameterizedTest
     @MethodSource("names")
     void savingGivesTheSameFiles(String family, @TempDir Path saved) throws Exception {
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         fixture.load(manager).save(saved);
         for (String file : List.of(ModelConfig.FILE, "model.safetensors")) {
             assertArrayEquals(

@@ -16,8 +16,10 @@ import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import io.github.djlmamba.hybrid.LayerPattern;
 import io.github.djlmamba.language.LanguageModel;
 import io.github.djlmamba.zoo.safetensors.JsonMutations;
 import io.github.djlmamba.zoo.safetensors.SafetensorsFolder;
@@ -25,6 +27,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -44,24 +48,50 @@ class ConfigFuzzTest {
 
     @TempDir private Path folder;
 
+    /** Of the family that the public library does not have. */
+    @TempDir private Path ownModel;
+
     @Test
     void faultyConfigurationsAreRefusedOrHarmless() throws Exception {
         Map<String, Integer> outcomes = new TreeMap<>();
-        for (int f = 0; f < Fixture.FAMILIES.length; f++) {
-            Path source = Fixture.of(Fixture.FAMILIES[f]).folder();
+        Map<String, Path> sources = sources();
+        int first = 0;
+        for (Map.Entry<String, Path> source : sources.entrySet()) {
             String file = SafetensorsFolder.SINGLE_FILE;
-            Files.deleteIfExists(folder.resolve(file));
-            Files.copy(source.resolve(file), folder.resolve(file));
-            String json = Files.readString(source.resolve(ModelConfig.FILE));
-            for (int i = f; i < CASES; i += Fixture.FAMILIES.length) {
+            Files.copy(
+                    source.getValue().resolve(file),
+                    folder.resolve(file),
+                    StandardCopyOption.REPLACE_EXISTING);
+            String json = Files.readString(source.getValue().resolve(ModelConfig.FILE));
+            for (int i = first; i < CASES; i += sources.size()) {
                 String mutated = JsonMutations.mutate(json, new SplittableRandom(77_000_003L + i));
                 Files.write(
                         folder.resolve(ModelConfig.FILE), mutated.getBytes(StandardCharsets.UTF_8));
-                outcomes.merge(outcome(Fixture.FAMILIES[f] + " " + i), 1, Integer::sum);
+                outcomes.merge(outcome(source.getKey() + " " + i), 1, Integer::sum);
             }
+            first++;
         }
         assertTrue(outcomes.get("refused") > CASES / 4, () -> "many are refused: " + outcomes);
         assertTrue(outcomes.get("loaded") > 0, () -> "some are harmless: " + outcomes);
+    }
+
+    /** A model of every family. */
+    private Map<String, Path> sources() throws Exception {
+        Map<String, Path> sources = new LinkedHashMap<>();
+        for (String family : HuggingFaceFixture.FAMILIES) {
+            sources.put(family, HuggingFaceFixture.of(family).folder());
+        }
+        ModelConfig hybrid =
+                new Mamba2HybridSettings(
+                                128, 16, LayerPattern.parse("M-M*-"), 16, 8, 4, 32, 6, 4, 8)
+                        .config();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            LanguageModel model = HuggingFaceCheckpoint.newModel(hybrid);
+            model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+            HuggingFaceCheckpoint.of(hybrid, model).save(ownModel);
+        }
+        sources.put(Mamba2HybridSettings.MODEL_TYPE, ownModel);
+        return sources;
     }
 
     private String outcome(String what) throws IOException {

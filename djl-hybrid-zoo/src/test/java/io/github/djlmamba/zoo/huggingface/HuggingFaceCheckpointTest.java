@@ -57,7 +57,7 @@ class HuggingFaceCheckpointTest {
 
     /** Writes a fixture's tensors with changes: null removes a tensor, others are added. */
     private void write(String family, Map<String, NDArray> changes) throws Exception {
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         SafetensorsWriter.Builder writer = SafetensorsWriter.builder();
         try (SafetensorsFolder source = SafetensorsFolder.open(fixture.folder())) {
             for (String name : source.entries().keySet()) {
@@ -154,14 +154,15 @@ class HuggingFaceCheckpointTest {
     }
 
     private NDArray read(String family, String name) throws Exception {
-        try (SafetensorsFolder source = SafetensorsFolder.open(Fixture.of(family).folder())) {
+        try (SafetensorsFolder source =
+                SafetensorsFolder.open(HuggingFaceFixture.of(family).folder())) {
             return source.read(name, manager);
         }
     }
 
     @Test
     void halfPrecisionIsWidenedAndStoredAgain() throws Exception {
-        Fixture fixture = Fixture.of("bamba");
+        HuggingFaceFixture fixture = HuggingFaceFixture.of("bamba");
         SafetensorsWriter.Builder writer = SafetensorsWriter.builder();
         try (SafetensorsFolder source = SafetensorsFolder.open(fixture.folder())) {
             for (TensorEntry entry : source.entries().values()) {
@@ -183,7 +184,7 @@ class HuggingFaceCheckpointTest {
 
     @Test
     void aFactoryLoadsTheModelForDjl() throws Exception {
-        Fixture fixture = Fixture.of("jamba");
+        HuggingFaceFixture fixture = HuggingFaceFixture.of("jamba");
         try (Model model = Model.newInstance("model", "PyTorch")) {
             LanguageModel block =
                     (LanguageModel)
@@ -207,7 +208,7 @@ class HuggingFaceCheckpointTest {
 
     @Test
     void aNewModelOfAConfigurationIsSavedAndLoaded() throws Exception {
-        ModelConfig config = ModelConfig.read(Fixture.of("falcon_h1").folder());
+        ModelConfig config = ModelConfig.read(HuggingFaceFixture.of("falcon_h1").folder());
         LanguageModel model = HuggingFaceCheckpoint.newModel(config);
         model.initialize(manager, DataType.FLOAT32, new Shape(1, 2));
         HuggingFaceCheckpoint.of(config, model).save(folder);
@@ -217,7 +218,7 @@ class HuggingFaceCheckpointTest {
         assertArrayEquals(
                 model.forward(store, ids, false).get(0).toFloatArray(),
                 loaded.forward(store, ids, false).get(0).toFloatArray());
-        ModelConfig other = ModelConfig.read(Fixture.of("bamba").folder());
+        ModelConfig other = ModelConfig.read(HuggingFaceFixture.of("bamba").folder());
         assertThrows(IllegalArgumentException.class, () -> HuggingFaceCheckpoint.of(other, model));
     }
 
@@ -236,6 +237,7 @@ class HuggingFaceCheckpointTest {
                 "mamba | \"layer_norm_epsilon\": 1e-05 | \"layer_norm_epsilon\": 0 | positive",
                 "mamba | \"num_hidden_layers\": 3 | \"num_hidden_layers\": 2000000000 | 10000",
                 "mamba2 | 0.0, | Infinity, | \"time_step_limit\" is",
+                "mamba2 | 0.0, | -1e308, | expected numbers up to 3e38",
                 "mamba2 | 0.0, | \"a\", | a list of 2 numbers",
                 "bamba | \"num_key_value_heads\": 2 | \"num_key_value_heads\": 3 | a divisor",
                 "bamba | \"rope_type\": \"default\" | \"rope_type\": \"yarn\" | rope_parameters.rope_type",
@@ -249,7 +251,7 @@ class HuggingFaceCheckpointTest {
             })
     void aWrongValueIsNamedByItsKey(String family, String found, String replaced, String expected)
             throws Exception {
-        Fixture fixture = Fixture.of(family);
+        HuggingFaceFixture fixture = HuggingFaceFixture.of(family);
         String json = Files.readString(fixture.folder().resolve(ModelConfig.FILE));
         assertTrue(json.contains(found), found);
         Files.writeString(folder.resolve(ModelConfig.FILE), json.replace(found, replaced));

@@ -202,7 +202,7 @@ class HuggingFaceRepositoryTest {
         try (ZooModel<long[], long[]> model = criteria.loadModel();
                 Predictor<long[], long[]> predictor = model.newPredictor();
                 NDManager manager = NDManager.newBaseManager()) {
-            Map<String, NDArray> expected = Fixture.of("mamba").expected(manager);
+            Map<String, NDArray> expected = HuggingFaceFixture.of("mamba").expected(manager);
             // The prompt, then what follows it.
             long[] all = expected.get("greedy").flatten().toLongArray();
             int prompt = all.length - 16;
@@ -228,7 +228,7 @@ class HuggingFaceRepositoryTest {
         try (ZooModel<NDList, NDList> model = criteria.loadModel();
                 Predictor<NDList, NDList> predictor = model.newPredictor();
                 NDManager manager = NDManager.newBaseManager()) {
-            Map<String, NDArray> expected = Fixture.of(family).expected(manager);
+            Map<String, NDArray> expected = HuggingFaceFixture.of(family).expected(manager);
             NDArray logits =
                     predictor.predict(new NDList(expected.get("input_ids"))).singletonOrThrow();
             logits.attach(manager);
@@ -248,7 +248,8 @@ class HuggingFaceRepositoryTest {
     private static Map<String, byte[]> files(String family) throws IOException {
         Map<String, byte[]> files = new HashMap<>();
         for (String name : List.of("config.json", "model.safetensors")) {
-            files.put(name, Files.readAllBytes(Fixture.of(family).folder().resolve(name)));
+            files.put(
+                    name, Files.readAllBytes(HuggingFaceFixture.of(family).folder().resolve(name)));
         }
         return files;
     }

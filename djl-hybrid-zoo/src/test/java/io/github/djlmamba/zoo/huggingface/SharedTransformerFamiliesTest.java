@@ -166,8 +166,8 @@ class SharedTransformerFamiliesTest {
                         .filter(provider -> provider.name().equals("native"))
                         .anyMatch(provider -> provider.unavailableReason() == null),
                 "bfloat16 needs the native ops");
-        LanguageModel model = Fixture.of(family).load(manager).model();
-        NDArray ids = Fixture.of(family).expected(manager).get("input_ids");
+        LanguageModel model = HuggingFaceFixture.of(family).load(manager).model();
+        NDArray ids = HuggingFaceFixture.of(family).expected(manager).get("input_ids");
         float[] exact = scores(model, ids);
         float[] activations = Precision.BFLOAT16.within(() -> scores(model, ids));
         // Bfloat16 has 8 bits; the logits are of the order of 1.
@@ -229,7 +229,7 @@ class SharedTransformerFamiliesTest {
         assertWrong("zamba", "n_mamba_heads", 3, "3 heads do not divide the 64 channels");
         assertWrong("zamba", "hidden_mamba_act", "gelu", "\"silu\" or \"swish\"");
         assertMessage(
-                "names out of mamba, linear_attention and hybrid, not attention",
+                "names out of mamba, linear_attention and hybrid, not \"attention\"",
                 config("zamba", json -> json.add("layers_block_type", texts("mamba attention"))));
         assertMessage(
                 "\"hybrid_layer_ids\" is [2,4]; expected layers from 0 to 3",
@@ -315,7 +315,7 @@ class SharedTransformerFamiliesTest {
     /** The configuration of a fixture with changes. */
     private static ModelConfig config(String family, Consumer<JsonObject> changes) {
         try {
-            Path file = Fixture.of(family).folder().resolve(ModelConfig.FILE);
+            Path file = HuggingFaceFixture.of(family).folder().resolve(ModelConfig.FILE);
             JsonObject json = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
             changes.accept(json);
             return ModelConfig.parse("changed", json.toString());

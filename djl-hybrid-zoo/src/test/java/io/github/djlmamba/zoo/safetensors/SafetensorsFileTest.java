@@ -19,7 +19,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import io.github.djlmamba.zoo.huggingface.HuggingFaceFixtures;
+import io.github.djlmamba.zoo.huggingface.HuggingFaceFixture;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -45,9 +45,9 @@ class SafetensorsFileTest {
 
     static List<Path> fixtures() {
         List<Path> files = new ArrayList<>();
-        for (String name : HuggingFaceFixtures.NAMES) {
-            files.add(HuggingFaceFixtures.folder(name).resolve("model.safetensors"));
-            files.add(HuggingFaceFixtures.folder(name).resolve("expected.safetensors"));
+        for (String name : HuggingFaceFixture.FAMILIES) {
+            files.add(HuggingFaceFixture.of(name).folder().resolve("model.safetensors"));
+            files.add(HuggingFaceFixture.of(name).folder().resolve("expected.safetensors"));
         }
         return files;
     }

@@ -20,7 +20,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.util.NativeResource;
-import io.github.djlmamba.zoo.huggingface.HuggingFaceFixtures;
+import io.github.djlmamba.zoo.huggingface.HuggingFaceFixture;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -68,14 +68,14 @@ class SafetensorsWriterTest {
     }
 
     static List<String> fixtures() {
-        return HuggingFaceFixtures.NAMES;
+        return HuggingFaceFixture.FAMILIES;
     }
 
     @ParameterizedTest
     @MethodSource("fixtures")
     void writesTheSameFileAgain(String name) throws Exception {
         for (String part : List.of("model.safetensors", "expected.safetensors")) {
-            Path original = HuggingFaceFixtures.folder(name).resolve(part);
+            Path original = HuggingFaceFixture.of(name).folder().resolve(part);
             Path written = folder.resolve(part);
             SafetensorsWriter.Builder builder = SafetensorsWriter.builder();
             try (SafetensorsFile file = SafetensorsFile.open(original)) {

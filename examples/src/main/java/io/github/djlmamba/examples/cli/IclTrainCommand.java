@@ -8,21 +8,15 @@
  */
 package io.github.djlmamba.examples.cli;
 
-import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.zoo.icl.InContextSettings;
 import io.github.djlmamba.zoo.icl.InContextTraining;
 import io.github.djlmamba.zoo.icl.InContextTrainingSettings;
 import io.github.djlmamba.zoo.icl.TrainingRecord;
 import io.github.djlmamba.zoo.training.TrainingHistory;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Trains a model on a task. */
 @Command(
@@ -82,72 +76,16 @@ final class IclTrainCommand implements Callable<Integer> {
     private Integer points;
 
     @Option(
-            names = "--steps",
-            defaultValue = "32000",
-            description = "The steps. Default: ${DEFAULT-VALUE}.")
-    private long steps;
-
-    @Option(
             names = "--batch",
             defaultValue = "64",
             description = "The prompts of a step. Default: ${DEFAULT-VALUE}.")
     private int batch;
 
-    @Option(
-            names = "--lr",
-            defaultValue = "1e-3",
-            description = "The learning rate after warm-up. Default: ${DEFAULT-VALUE}.")
-    private double learningRate;
-
-    @Option(
-            names = "--final-lr",
-            description =
-                    "The learning rate at the end, by half a cosine. Default: a fiftieth of --lr.")
-    private Double finalLearningRate;
-
-    @Option(
-            names = "--warm-up",
-            description = "The steps until --lr is reached. Default: a fiftieth of --steps.")
-    private Integer warmUp;
-
-    @Option(
-            names = "--clip",
-            defaultValue = "1",
-            description = "The gradient norm to clip to; 0 for none. Default: ${DEFAULT-VALUE}.")
-    private double clip;
-
-    @Option(
-            names = "--seed",
-            defaultValue = "0",
-            description = "The seed of prompts and parameters. Default: ${DEFAULT-VALUE}.")
-    private long seed;
-
-    @Option(
-            names = "--checkpoint-interval",
-            defaultValue = "1000",
-            description = "The steps between two checkpoints. Default: ${DEFAULT-VALUE}.")
-    private long checkpointInterval;
-
-    @Option(
-            names = "--precision",
-            defaultValue = "float32",
-            description =
-                    "float32, or bfloat16 for the activations; parameters stay float32. Default:"
-                            + " ${DEFAULT-VALUE}.")
-    private Precision precision;
-
-    @Option(
-            names = "--out",
-            defaultValue = "out/icl-train",
-            description = "The folder of the run. Default: ${DEFAULT-VALUE}.")
-    private Path out;
+    @Mixin
+    private final TrainingOptions training =
+            new TrainingOptions(32_000, 1e-3, 1000, "out/icl-train");
 
     @Mixin private ThreadsOption threads;
-
-    @Option(names = "--resume", description = "Go on from the checkpoint in the folder.")
-    private boolean resume;
-
-    @Spec private CommandSpec spec;
 
     /** {@inheritDoc} */
     @Override
@@ -164,35 +102,30 @@ final class IclTrainCommand implements Callable<Integer> {
                                 heads,
                                 stateSize),
                         task,
-                        steps,
+                        training.steps(),
                         batch,
-                        learningRate,
-                        finalLearningRate == null ? learningRate / 50 : finalLearningRate,
-                        warmUp == null ? Math.toIntExact(steps / 50) : warmUp,
-                        clip,
-                        seed,
-                        checkpointInterval,
-                        precision);
+                        training.learningRate(),
+                        training.finalLearningRate(),
+                        training.warmUp(),
+                        training.clip(),
+                        training.seed(),
+                        training.checkpointInterval(),
+                        training.precision());
         try (TerminalProgress progress = new TerminalProgress()) {
-            InContextTraining training =
-                    new InContextTraining(settings, out, new StepProgress(progress, steps));
-            TrainingHistory history = training.run(resume);
+            TrainingHistory history =
+                    new InContextTraining(
+                                    settings,
+                                    training.out(),
+                                    new StepProgress(progress, training.steps()))
+                            .run(training.resume());
             TrainingRecord record =
                     TrainingRecord.of(
-                            CommandText.of(spec),
-                            System.getenv("DJLMAMBA_COMMIT"),
+                            training.command(),
+                            training.commit(),
                             settings,
                             threads.count(),
                             history);
-            Files.writeString(out.resolve(TrainingRecord.FILE), record.toJson() + "\n");
-            spec.commandLine()
-                    .getOut()
-                    .printf(
-                            Locale.ROOT,
-                            "%d steps in %.0f s; the model is in %s%n",
-                            steps,
-                            history.seconds(),
-                            out);
+            training.finish(history, TrainingRecord.FILE, record.toJson());
         }
         return 0;
     }

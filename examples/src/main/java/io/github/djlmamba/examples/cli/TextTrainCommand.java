@@ -8,22 +8,17 @@
  */
 package io.github.djlmamba.examples.cli;
 
-import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.zoo.language.ByteModelRecord;
 import io.github.djlmamba.zoo.language.ByteModelSettings;
 import io.github.djlmamba.zoo.language.ByteModelTraining;
 import io.github.djlmamba.zoo.language.ByteModelTrainingSettings;
 import io.github.djlmamba.zoo.language.ByteText;
 import io.github.djlmamba.zoo.training.TrainingHistory;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Trains a byte-level Mamba-2-Hybrid on a text. */
 @Command(
@@ -98,12 +93,6 @@ final class TextTrainCommand implements Callable<Integer> {
     private int keyValueHeads;
 
     @Option(
-            names = "--steps",
-            defaultValue = "2000",
-            description = "The steps. Default: ${DEFAULT-VALUE}.")
-    private long steps;
-
-    @Option(
             names = "--batch",
             defaultValue = "16",
             description = "The windows of a step. Default: ${DEFAULT-VALUE}.")
@@ -116,45 +105,10 @@ final class TextTrainCommand implements Callable<Integer> {
     private int length;
 
     @Option(
-            names = "--lr",
-            defaultValue = "2e-3",
-            description = "The learning rate after warm-up. Default: ${DEFAULT-VALUE}.")
-    private double learningRate;
-
-    @Option(
-            names = "--final-lr",
-            description =
-                    "The learning rate at the end, by half a cosine. Default: a fiftieth of --lr.")
-    private Double finalLearningRate;
-
-    @Option(
-            names = "--warm-up",
-            description = "The steps until --lr is reached. Default: a fiftieth of --steps.")
-    private Integer warmUp;
-
-    @Option(
             names = "--weight-decay",
             defaultValue = "0.1",
             description = "The decay of weights. Default: ${DEFAULT-VALUE}.")
     private double weightDecay;
-
-    @Option(
-            names = "--clip",
-            defaultValue = "1",
-            description = "The gradient norm to clip to; 0 for none. Default: ${DEFAULT-VALUE}.")
-    private double clip;
-
-    @Option(
-            names = "--seed",
-            defaultValue = "0",
-            description = "The seed of windows and parameters. Default: ${DEFAULT-VALUE}.")
-    private long seed;
-
-    @Option(
-            names = "--checkpoint-interval",
-            defaultValue = "500",
-            description = "The steps between two checkpoints. Default: ${DEFAULT-VALUE}.")
-    private long checkpointInterval;
 
     @Option(
             names = "--validation-interval",
@@ -164,26 +118,10 @@ final class TextTrainCommand implements Callable<Integer> {
                             + " ${DEFAULT-VALUE}.")
     private long validationInterval;
 
-    @Option(
-            names = "--precision",
-            defaultValue = "float32",
-            description =
-                    "float32, or bfloat16 for the activations; parameters stay float32. Default:"
-                            + " ${DEFAULT-VALUE}.")
-    private Precision precision;
-
-    @Option(
-            names = "--out",
-            defaultValue = "out/text-train",
-            description = "The folder of the run. Default: ${DEFAULT-VALUE}.")
-    private Path out;
+    @Mixin
+    private final TrainingOptions training = new TrainingOptions(2000, 2e-3, 500, "out/text-train");
 
     @Mixin private ThreadsOption threads;
-
-    @Option(names = "--resume", description = "Go on from the checkpoint in the folder.")
-    private boolean resume;
-
-    @Spec private CommandSpec spec;
 
     /** {@inheritDoc} */
     @Override
@@ -195,40 +133,36 @@ final class TextTrainCommand implements Callable<Integer> {
                         new ByteModelSettings(
                                 pattern, modelSize, stateSize, stateHeadSize, heads, keyValueHeads),
                         text.parts(),
-                        steps,
+                        training.steps(),
                         batch,
                         length,
-                        learningRate,
-                        finalLearningRate == null ? learningRate / 50 : finalLearningRate,
-                        warmUp == null ? Math.toIntExact(steps / 50) : warmUp,
+                        training.learningRate(),
+                        training.finalLearningRate(),
+                        training.warmUp(),
                         weightDecay,
-                        clip,
-                        seed,
-                        checkpointInterval,
+                        training.clip(),
+                        training.seed(),
+                        training.checkpointInterval(),
                         validationInterval,
-                        precision);
+                        training.precision());
         try (TerminalProgress progress = new TerminalProgress()) {
             TrainingHistory history =
-                    new ByteModelTraining(settings, text, out, new StepProgress(progress, steps))
-                            .run(resume);
+                    new ByteModelTraining(
+                                    settings,
+                                    text,
+                                    training.out(),
+                                    new StepProgress(progress, training.steps()))
+                            .run(training.resume());
             ByteModelRecord record =
                     ByteModelRecord.of(
-                            CommandText.of(spec),
-                            System.getenv("DJLMAMBA_COMMIT"),
+                            training.command(),
+                            training.commit(),
                             textSource,
                             note,
                             settings,
                             threads.count(),
                             history);
-            Files.writeString(out.resolve(ByteModelRecord.FILE), record.toJson() + "\n");
-            spec.commandLine()
-                    .getOut()
-                    .printf(
-                            Locale.ROOT,
-                            "%d steps in %.0f s; the model is in %s%n",
-                            steps,
-                            history.seconds(),
-                            out);
+            training.finish(history, ByteModelRecord.FILE, record.toJson());
         }
         return 0;
     }

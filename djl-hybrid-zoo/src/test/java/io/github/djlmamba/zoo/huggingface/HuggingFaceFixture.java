@@ -15,30 +15,39 @@ import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** A small model of a family, and what the public library computed with it. */
-record Fixture(String family, Path folder) {
+/**
+ * A tiny random model of a family as the public library writes it, with what that computes:
+ * config.json, model.safetensors and expected.safetensors.
+ *
+ * @param family the family
+ * @param folder the folder, which must not be written to
+ */
+public record HuggingFaceFixture(String family, Path folder) {
 
-    static final String[] FAMILIES = {
-        "mamba",
-        "mamba2",
-        "falcon_mamba",
-        "jamba",
-        "bamba",
-        "falcon_h1",
-        "nemotron_h",
-        "granitemoehybrid",
-        "zamba",
-        "zamba2",
-    };
+    /** The families that there is a model of. */
+    public static final List<String> FAMILIES =
+            List.of(
+                    "mamba",
+                    "mamba2",
+                    "falcon_mamba",
+                    "jamba",
+                    "bamba",
+                    "falcon_h1",
+                    "nemotron_h",
+                    "granitemoehybrid",
+                    "zamba",
+                    "zamba2");
 
-    static Fixture of(String family) {
-        URL config = Fixture.class.getResource(family + "/" + ModelConfig.FILE);
+    /** Returns the model of a family. */
+    public static HuggingFaceFixture of(String family) {
+        URL config = HuggingFaceFixture.class.getResource(family + "/" + ModelConfig.FILE);
         try {
-            return new Fixture(family, Path.of(config.toURI()).getParent());
+            return new HuggingFaceFixture(family, Path.of(config.toURI()).getParent());
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }
