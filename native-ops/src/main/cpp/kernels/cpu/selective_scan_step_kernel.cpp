@@ -43,49 +43,75 @@ struct StepScratch {
   }
 };
 
-/** Channels [first, first + count) of one row, at most a vector of them: states lie along vectors, and their sums are turned to lie across. */
-template <typename T, typename X, bool kWholeStates, bool kLog>
-DJLMAMBA_INLINE void step_channels(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, const T* before, T* state, int64_t first, int count) {
+/** How the states of a channel lie in vectors: one whole vector of them, several, or the last one in part. */
+enum class StateVectors { kOne, kWhole, kAny };
+
+/** What the states of one channel add up to in each lane after the step; all pointers are those of the channel. */
+template <typename T, StateVectors kStates, bool kLog>
+DJLMAMBA_INLINE Vec<T> step_states(const StepScratch<T>& s, int64_t states, T exponent, T input, const T* a, const T* before, T* state) {
   constexpr int kLanes = Simd<T>::kLanes;
-  const int64_t states = f.sizes.states;
-  const Vec<T> u = load_first(f.u.data + row * f.u.row_stride + first, count);
-  Vec<T> x = load_first(f.delta.data + row * f.delta.row_stride + first, count);
-  if (f.delta_bias != nullptr) x = x + load_first(f.delta_bias + first, count);
-  if (f.softplus) x = softplus(x);
-  alignas(DJLMAMBA_VECTOR_BYTES) T exponent[kLanes], input[kLanes], sums[kLanes * kLanes] = {};
-  store<T>(exponent, kLog ? -x * T(kLog2E) : x * T(kLog2E));
-  store<T>(input, x * u);
-  for (int lane = 0; lane < count; ++lane) {
-    T* const h_row = state + (first + lane) * f.state.row_stride;
-    const T* const old_row = before + (first + lane) * f.before.row_stride;
-    const T* const a_row = f.a.data + (first + lane) * f.a.row_stride;
-    Vec<T> sum = {};
-    for (int64_t n = 0; n < states; n += kLanes) {
-      const int lanes = states - n < kLanes ? static_cast<int>(states - n) : kLanes;
-      Vec<T> a = load_lanes<T, kWholeStates>(a_row + n, lanes);
-      if constexpr (kLog) a = exp2(a * T(kLog2E));
-      const Vec<T> decay = exp2(exponent[lane] * a);
-      const Vec<T> h = fmadd(load_lanes<T, kWholeStates>(old_row + n, lanes), decay, input[lane] * load(s.b + n));
-      store_lanes<T, kWholeStates>(h_row + n, h, lanes);
-      sum = fmadd(h, load(s.c + n), sum);
-    }
-    store<T>(sums + lane * kLanes, sum);
+  constexpr bool kWhole = kStates != StateVectors::kAny;
+  const int64_t end = kStates == StateVectors::kOne ? kLanes : states;
+  Vec<T> sum = {};
+  for (int64_t n = 0; n < end; n += kLanes) {
+    const int lanes = kWhole || states - n >= kLanes ? kLanes : static_cast<int>(states - n);
+    Vec<T> rate = load_lanes<T, kWhole>(a + n, lanes);
+    if constexpr (kLog) rate = exp2(rate * T(kLog2E));
+    const Vec<T> decay = exp2(exponent * rate);
+    const Vec<T> h = fmadd(load_lanes<T, kWhole>(before + n, lanes), decay, input * load(s.b + n));
+    store_lanes<T, kWhole>(state + n, h, lanes);
+    sum = fmadd(h, load(s.c + n), sum);
   }
-  Vec<T> y = sum_lanes<T>(sums);
-  if (f.skip != nullptr) y = fmadd(load_first(f.skip + first, count), u, y);
-  if (f.z.data != nullptr) {
-    const Vec<T> z = load_first(f.z.data + row * f.z.row_stride + first, count);
-    y = y * (z * sigmoid<T>(z));
-  }
-  store_first<X>(f.out.data + row * f.out.row_stride + first, y, count);
+  return sum;
 }
 
-template <typename T, typename X, bool kWholeStates, bool kLog>
+/** Channels [first, first + count) of one row, at most a vector of them: states lie along vectors, and their sums are turned to lie across. */
+template <typename T, typename X, StateVectors kStates, bool kLog, bool kWholeChannels>
+DJLMAMBA_INLINE void step_channels(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, const T* before, T* state, int64_t first,
+                                   int count) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  const Vec<T> u = load_lanes<X, kWholeChannels>(f.u.data + row * f.u.row_stride + first, count);
+  Vec<T> x = load_lanes<X, kWholeChannels>(f.delta.data + row * f.delta.row_stride + first, count);
+  if (f.delta_bias != nullptr) x = x + load_lanes<T, kWholeChannels>(f.delta_bias + first, count);
+  if (f.softplus) x = softplus(x);
+  alignas(DJLMAMBA_VECTOR_BYTES) T exponent[kLanes], input[kLanes], sums[kLanes * kLanes];
+  store<T>(exponent, kLog ? -x * T(kLog2E) : x * T(kLog2E));
+  store<T>(input, x * u);
+  const int64_t states = f.sizes.states;
+  const int64_t before_stride = f.before.row_stride, state_stride = f.state.row_stride, a_stride = f.a.row_stride;
+  const T* old_row = before + first * before_stride;
+  const T* a_row = f.a.data + first * a_stride;
+  T* new_row = state + first * state_stride;
+  for (int lane = 0; lane < (kWholeChannels ? kLanes : count); ++lane) {
+    store<T>(sums + lane * kLanes, step_states<T, kStates, kLog>(s, states, exponent[lane], input[lane], a_row, old_row, new_row));
+    old_row += before_stride;
+    a_row += a_stride;
+    new_row += state_stride;
+  }
+  if constexpr (!kWholeChannels) memset(sums + count * kLanes, 0, static_cast<size_t>((kLanes - count) * kLanes) * sizeof(T));
+  Vec<T> y = sum_lanes<T>(sums);
+  if (f.skip != nullptr) y = fmadd(load_lanes<T, kWholeChannels>(f.skip + first, count), u, y);
+  if (f.z.data != nullptr) {
+    const Vec<T> z = load_lanes<X, kWholeChannels>(f.z.data + row * f.z.row_stride + first, count);
+    y = y * (z * sigmoid<T>(z));
+  }
+  store_lanes<X, kWholeChannels>(f.out.data + row * f.out.row_stride + first, y, count);
+}
+
+template <typename T, typename X, StateVectors kStates, bool kLog>
 void step_chunk(const SelectiveScanStep<T, X>& f, const StepScratch<T>& s, int64_t row, const T* before, T* state, int64_t begin, int64_t end) {
   constexpr int kLanes = Simd<T>::kLanes;
-  for (int64_t first = begin; first < end; first += kLanes) {
-    step_channels<T, X, kWholeStates, kLog>(f, s, row, before, state, first, end - first < kLanes ? static_cast<int>(end - first) : kLanes);
-  }
+  int64_t first = begin;
+  for (; first + kLanes <= end; first += kLanes) step_channels<T, X, kStates, kLog, true>(f, s, row, before, state, first, kLanes);
+  if (first < end) step_channels<T, X, kStates, kLog, false>(f, s, row, before, state, first, static_cast<int>(end - first));
+}
+
+template <typename T, typename X, bool kLog>
+auto step_of(int64_t states) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  return states == kLanes       ? step_chunk<T, X, StateVectors::kOne, kLog>
+         : states % kLanes == 0 ? step_chunk<T, X, StateVectors::kWhole, kLog>
+                                : step_chunk<T, X, StateVectors::kAny, kLog>;
 }
 
 }  // namespace
@@ -96,9 +122,7 @@ void selective_scan_step(const SelectiveScanStep<T, X>& f, int64_t block_begin, 
   const SelectiveScanStepGeometry geometry = selective_scan_step_geometry(sizes);
   StepScratch<T> s;
   take_scratch([&](Arena& arena) { s.take(arena, sizes.states); });
-  const bool whole = sizes.states % Simd<T>::kLanes == 0;
-  const auto step = f.a_as_log ? (whole ? step_chunk<T, X, true, true> : step_chunk<T, X, false, true>)
-                               : (whole ? step_chunk<T, X, true, false> : step_chunk<T, X, false, false>);
+  const auto step = f.a_as_log ? step_of<T, X, true>(sizes.states) : step_of<T, X, false>(sizes.states);
   for (int64_t block = block_begin; block < block_end; ++block) {
     const int64_t row = block % sizes.rows;
     const int64_t chunk = block / sizes.rows;
