@@ -10,6 +10,7 @@
 
 #include "ops/one_token.h"
 #include "ops/ops.h"
+#include "ops/state_space_dual.h"
 
 namespace djlmamba {
 
@@ -79,6 +80,57 @@ std::vector<Tensor> fused_mamba2(const FusedMamba2& in) {
     y = std::get<0>(rms_norm(y, std::nullopt, gate, in.norm_weight, in.norm));
   }
   return {layer_output(in.around, in.x, djlmamba::linear(y, in.out_weight, in.out_bias)), convolution_state, dual_state};
+}
+
+namespace {
+
+using Results = std::tuple<Tensor, Tensor, Tensor>;
+
+Results results_of(const std::vector<Tensor>& results) {
+  return {results[0], results[1], results[2]};
+}
+
+Results dispatched_mamba(
+    const Tensor& x, const Tensor& in_weight, const Tensor& convolution_weight, const Tensor& scan_weight, const Tensor& delta_weight,
+    const Tensor& delta_bias, const Tensor& state_log, const Tensor& skip, const Tensor& out_weight, const OptionalTensor& in_bias,
+    const OptionalTensor& convolution_bias, const OptionalTensor& out_bias, const OptionalTensor& convolution_state,
+    const OptionalTensor& scan_state, const OptionalTensor& residual_norm, double residual_epsilon, double residual_multiplier) {
+  return results_of(fused_mamba(
+      {x, in_weight, in_bias, convolution_weight, convolution_bias, scan_weight, delta_weight, delta_bias, state_log, skip, out_weight, out_bias,
+       convolution_state, scan_state, {residual_norm, residual_epsilon, residual_multiplier}}));
+}
+
+Results dispatched_mamba2(
+    const Tensor& x, const Tensor& in_weight, const Tensor& convolution_weight, const Tensor& delta_bias, const Tensor& state_log, const Tensor& skip,
+    const Tensor& out_weight, int64_t heads, int64_t groups, const OptionalTensor& in_bias, const OptionalTensor& convolution_bias,
+    const OptionalTensor& norm_weight, const OptionalTensor& out_bias, const OptionalTensor& convolution_state, const OptionalTensor& dual_state,
+    bool gate_first, int64_t norm_groups, double norm_epsilon, std::optional<double> delta_min, std::optional<double> delta_max,
+    const OptionalTensor& residual_norm, double residual_epsilon, double residual_multiplier) {
+  return results_of(fused_mamba2(
+      {x, in_weight, in_bias, convolution_weight, convolution_bias, delta_bias, state_log, skip, norm_weight, out_weight, out_bias,
+       convolution_state, dual_state, heads, groups, {norm_groups, gate_first, norm_epsilon, false}, lower_limit(delta_min), upper_limit(delta_max),
+       {residual_norm, residual_epsilon, residual_multiplier}}));
+}
+
+}  // namespace
+
+void define_fused_mamba(torch::Library& library) {
+  library.def(
+      "fused_mamba(Tensor x, Tensor in_weight, Tensor convolution_weight, Tensor scan_weight, Tensor delta_weight, Tensor delta_bias, "
+      "Tensor state_log, Tensor skip, Tensor out_weight, Tensor? in_bias=None, Tensor? convolution_bias=None, Tensor? out_bias=None, "
+      "Tensor? convolution_state=None, Tensor? scan_state=None, Tensor? residual_norm=None, float residual_epsilon=1e-05, "
+      "float residual_multiplier=1) -> (Tensor, Tensor, Tensor)",
+      &dispatched_mamba);
+}
+
+void define_fused_mamba2(torch::Library& library) {
+  library.def(
+      "fused_mamba2(Tensor x, Tensor in_weight, Tensor convolution_weight, Tensor delta_bias, Tensor state_log, Tensor skip, Tensor out_weight, "
+      "int heads, int groups=1, Tensor? in_bias=None, Tensor? convolution_bias=None, Tensor? norm_weight=None, Tensor? out_bias=None, "
+      "Tensor? convolution_state=None, Tensor? dual_state=None, bool gate_first=True, int norm_groups=1, float norm_epsilon=1e-05, "
+      "float? delta_min=None, float? delta_max=None, Tensor? residual_norm=None, float residual_epsilon=1e-05, "
+      "float residual_multiplier=1) -> (Tensor, Tensor, Tensor)",
+      &dispatched_mamba2);
 }
 
 }  // namespace djlmamba

@@ -63,6 +63,8 @@ bool register_ops() {
     define_if_missing(*library, "djlmamba::causal_conv1d_step", define_causal_conv1d_step);
     define_if_missing(*library, "djlmamba::state_space_dual", define_state_space_dual);
     define_if_missing(*library, "djlmamba::state_space_dual_step", define_state_space_dual_step);
+    define_if_missing(*library, "djlmamba::fused_mamba", define_fused_mamba);
+    define_if_missing(*library, "djlmamba::fused_mamba2", define_fused_mamba2);
     define_if_missing(*library, "djlmamba::rms_norm", define_rms_norm);
     define_if_missing(*library, "djlmamba::causal_attention", define_causal_attention);
     define_if_missing(*library, "djlmamba::rotary_embedding", define_rotary_embedding);

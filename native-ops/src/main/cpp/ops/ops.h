@@ -228,6 +228,8 @@ void define_state_space_dual(torch::Library& library);
 void define_state_space_dual_step(torch::Library& library);
 void define_rms_norm(torch::Library& library);
 void define_causal_attention(torch::Library& library);
+void define_fused_mamba(torch::Library& library);
+void define_fused_mamba2(torch::Library& library);
 void define_rotary_embedding(torch::Library& library);
 void define_sequence_append(torch::Library& library);
 void define_gated_product(torch::Library& library);
