@@ -38,7 +38,7 @@ at::Tensor bfloat16_product_of(
 /** Rows that are worth no product that packs the weights first: those of a decode step. */
 constexpr int64_t kFewRows = 8;
 
-/** That product of few rows, on memory: x (rows, I) by weight (O, I), of T or of BFloat16 beside float, and bias (O) or undefined, both contiguous. */
+/** That product of few rows, on memory: x (rows, I) by weight (O, I), of T or of BFloat16 beside float, and bias (O) or undefined; last axes contiguous. */
 template <typename T>
 void project_few_rows(int64_t rows, cpu::MatrixView<const T> x, const at::Tensor& weight, const at::Tensor& bias, cpu::MatrixView<T> y);
 

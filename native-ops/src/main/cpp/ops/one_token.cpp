@@ -10,7 +10,9 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
 
+#include <array>
 #include <cmath>
 
 #include "kernels/cpu/causal_conv1d_step.h"
@@ -40,50 +42,38 @@ bool plain_weight(const Tensor& tensor, at::ScalarType type, at::IntArrayRef siz
   return plain(tensor, type, sizes) || (type == at::kFloat && plain(tensor, at::kBFloat16, sizes));
 }
 
-/** Whether the input is one token of few rows, without a stretch of BFloat16 around. */
+/** Whether the input is one token of few rows, and products are to be of its type. */
 bool one_token(const Tensor& x) {
-  return x.defined() && x.dim() == 3 && x.size(0) > 0 && x.size(0) <= kFewRows && x.size(1) == 1 && x.size(2) > 0 && !in_bfloat16() &&
-         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
+  return x.defined() && x.dim() == 3 && x.size(0) > 0 && x.size(0) <= kFewRows && x.size(1) == 1 && x.size(2) > 0 &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) && !at::autocast::is_autocast_enabled(at::kCPU);
 }
+
+bool fit_for_norm(double epsilon) { return epsilon > 0 && std::isfinite(epsilon); }
 
 bool plain_around(const ResidualNorm& around, const Tensor& x) {
-  return plain_or_none(around.weight, x.scalar_type(), {x.size(2)});
+  return !around.weight.has_value() || (plain(*around.weight, x.scalar_type(), {x.size(2)}) && fit_for_norm(around.epsilon));
 }
 
-const Tensor& some(const OptionalTensor& tensor) {
-  static const Tensor none;
-  return tensor.has_value() ? *tensor : none;
-}
+/** Arrays of so many rows each, between the stages, in one piece of memory; each row begins a cache line. */
+template <typename T, size_t kArrays>
+struct Workspace {
+  Tensor memory;
+  std::array<cpu::MatrixView<T>, kArrays> arrays;
 
-/** Rows of floats or doubles between the stages, side by side in one piece of memory, each row beginning a cache line. */
-template <typename T>
-class Workspace {
- public:
-  Workspace(const Tensor& like, int64_t rows, std::initializer_list<int64_t> columns) : rows_(rows) {
-    int64_t elements = 0;
-    for (int64_t each : columns) {
-      elements += rows * padded(each);
-    }
-    memory_ = at::empty({elements}, like.options());
-    next_ = memory_.mutable_data_ptr<T>();
-  }
-
-  /** The next of the arrays, in the order given. */
-  cpu::MatrixView<T> take(int64_t columns) {
-    T* const data = next_;
-    next_ += rows_ * padded(columns);
-    return {data, padded(columns)};
-  }
-
- private:
-  static int64_t padded(int64_t columns) {
+  Workspace(const Tensor& like, int64_t rows, const int64_t (&columns)[kArrays]) {
     constexpr int64_t kLine = 64 / sizeof(T);
-    return (columns + kLine - 1) / kLine * kLine;
+    int64_t elements = 0;
+    for (size_t i = 0; i < kArrays; i++) {
+      arrays[i].row_stride = (columns[i] + kLine - 1) / kLine * kLine;
+      elements += rows * arrays[i].row_stride;
+    }
+    memory = at::empty({elements}, like.options());
+    T* next = memory.mutable_data_ptr<T>();
+    for (cpu::MatrixView<T>& array : arrays) {
+      array.data = next;
+      next += rows * array.row_stride;
+    }
   }
-
-  int64_t rows_;
-  Tensor memory_;
-  T* next_;
 };
 
 template <typename T>
@@ -122,7 +112,7 @@ void normalise(
   args.in.x = token(x);
   args.in.order = gate.data == nullptr ? cpu::RmsNormGate::kNone : how.gate_first ? cpu::RmsNormGate::kFirst : cpu::RmsNormGate::kLast;
   args.in.gate = token(gate);
-  args.in.weight = data_or_null<T>(some(weight));
+  args.in.weight = data_or_null<T>(or_undefined(weight));
   args.in.epsilon = static_cast<T>(how.epsilon);
   args.out = token(out);
   kernels.forward(args, 0, kernels.plan(args.in.sizes).forward_blocks);
@@ -162,7 +152,7 @@ void convolve(
   args.sizes = {before.size(0), weight.size(0), weight.size(1)};
   args.x = x;
   args.weight = {data_or_null<T>(weight), weight.size(1)};
-  args.bias = data_or_null<T>(some(bias));
+  args.bias = data_or_null<T>(or_undefined(bias));
   args.silu = true;
   args.before = view3<cpu::BatchedMatrixView<const T>>(before, data_or_null<T>(before));
   args.state = view3<cpu::BatchedMatrixView<T>>(after, mutable_data_or_null<T>(after));
@@ -183,16 +173,11 @@ std::vector<Tensor> mamba_of_token_as(const FusedMamba& in) {
   const int64_t channels = in.state_log.size(0);
   const int64_t states = in.state_log.size(1);
   const int64_t rank = in.delta_weight.size(1);
-  Workspace<T> workspace(in.x, rows, {size, 2 * channels, channels, rank + 2 * states, channels, channels});
-  const cpu::MatrixView<T> normed = workspace.take(size);
-  const cpu::MatrixView<T> both = workspace.take(2 * channels);
-  const cpu::MatrixView<T> u = workspace.take(channels);
-  const cpu::MatrixView<T> selection = workspace.take(rank + 2 * states);
-  const cpu::MatrixView<T> delta = workspace.take(channels);
-  const cpu::MatrixView<T> y = workspace.take(channels);
+  const Workspace<T, 6> workspace(in.x, rows, {size, 2 * channels, channels, rank + 2 * states, channels, channels});
+  const auto& [normed, both, u, selection, delta, y] = workspace.arrays;
   const std::vector<Tensor> results = results_of(in.x, *in.convolution_state, *in.scan_state);
 
-  project_few_rows<T>(rows, mixer_input<T>(in.around, in.x, normed), in.in_weight, some(in.in_bias), both);
+  project_few_rows<T>(rows, mixer_input<T>(in.around, in.x, normed), in.in_weight, or_undefined(in.in_bias), both);
   convolve<T>(read(both), in.convolution_weight, in.convolution_bias, *in.convolution_state, results[1], u);
   project_few_rows<T>(rows, read(u), in.scan_weight, Tensor(), selection);
   project_few_rows<T>(rows, read(selection), in.delta_weight, Tensor(), delta);
@@ -216,7 +201,7 @@ std::vector<Tensor> mamba_of_token_as(const FusedMamba& in) {
   const cpu::SelectiveScanStepPlan plan = kernels.plan(scan.sizes);
   at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(scan, begin, end); });
 
-  project_few_rows<T>(rows, read(y), in.out_weight, some(in.out_bias), {mutable_data_or_null<T>(results[0]), size});
+  project_few_rows<T>(rows, read(y), in.out_weight, or_undefined(in.out_bias), {mutable_data_or_null<T>(results[0]), size});
   add_residual<T>(in.around, in.x, results[0]);
   return results;
 }
@@ -231,16 +216,13 @@ std::vector<Tensor> mamba2_of_token_as(const FusedMamba2& in) {
   const int64_t head_size = channels / in.heads;
   const int64_t states = matrices / in.groups;
   const bool normed_output = in.norm_weight.has_value();
-  Workspace<T> workspace(in.x, rows, {size, channels + convolved_channels + in.heads, convolved_channels, channels, channels, in.heads});
-  const cpu::MatrixView<T> normed = workspace.take(size);
-  const cpu::MatrixView<T> all = workspace.take(channels + convolved_channels + in.heads);
-  const cpu::MatrixView<T> convolved = workspace.take(convolved_channels);
-  const cpu::MatrixView<T> mixed = workspace.take(channels);
-  const cpu::MatrixView<T> gated = workspace.take(channels);
-  T* const a = workspace.take(in.heads).data;
+  const Workspace<T, 6> workspace(
+      in.x, rows, {size, channels + convolved_channels + in.heads, convolved_channels, channels, channels, in.heads});
+  const auto& [normed, all, convolved, mixed, gated, rates] = workspace.arrays;
+  T* const a = rates.data;
   const std::vector<Tensor> results = results_of(in.x, *in.convolution_state, *in.dual_state);
 
-  project_few_rows<T>(rows, mixer_input<T>(in.around, in.x, normed), in.in_weight, some(in.in_bias), all);
+  project_few_rows<T>(rows, mixer_input<T>(in.around, in.x, normed), in.in_weight, or_undefined(in.in_bias), all);
   convolve<T>(read(all, channels), in.convolution_weight, in.convolution_bias, *in.convolution_state, results[1], convolved);
 
   const T* const state_log = data_or_null<T>(in.state_log);
@@ -278,7 +260,7 @@ std::vector<Tensor> mamba2_of_token_as(const FusedMamba2& in) {
   if (normed_output) {
     normalise<T>(rows, channels, read(mixed), read(all), in.norm_weight, in.norm, gated);
   }
-  project_few_rows<T>(rows, read(normed_output ? gated : mixed), in.out_weight, some(in.out_bias), {mutable_data_or_null<T>(results[0]), size});
+  project_few_rows<T>(rows, read(normed_output ? gated : mixed), in.out_weight, or_undefined(in.out_bias), {mutable_data_or_null<T>(results[0]), size});
   add_residual<T>(in.around, in.x, results[0]);
   return results;
 }
@@ -319,7 +301,7 @@ bool as_kernels_read(const FusedMamba2& in) {
   const int64_t projected = channels + convolved + in.heads;
   const bool divides = channels > 0 && matrices > 0 && channels % in.heads == 0 && in.heads % in.groups == 0 && matrices % in.groups == 0 &&
                        in.norm.groups >= 1 && channels % in.norm.groups == 0;
-  if (!divides) {
+  if (!divides || !(in.delta_min <= in.delta_max) || (in.norm_weight.has_value() && !fit_for_norm(in.norm.epsilon))) {
     return false;
   }
   const int64_t head_size = channels / in.heads;

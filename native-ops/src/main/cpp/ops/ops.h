@@ -11,6 +11,7 @@
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -121,7 +122,7 @@ struct ResidualNorm {
   double multiplier = 1;
 };
 
-/** The tensors of a whole Mamba block, which predicts by the ops above in one call: that of a token takes less time than one call for each. */
+/** The tensors of a whole Mamba block, which predicts in one call: that of a token takes less time than one call for each op. */
 struct FusedMamba {
   at::Tensor x;                   // (B, L, M)
   at::Tensor in_weight;           // (2 D, M), to [u; z]
@@ -140,7 +141,7 @@ struct FusedMamba {
   ResidualNorm around;
 };
 
-/** -> output, the convolution's state, the scan's. Not differentiable. */
+/** -> output, the convolution's state, the scan's. Not differentiable: an input that wants a gradient is refused. */
 std::vector<at::Tensor> fused_mamba(const FusedMamba& in);
 
 /** The same for Mamba-2. */
@@ -161,8 +162,8 @@ struct FusedMamba2 {
   int64_t heads = 1;
   int64_t groups = 1;
   RmsNormOptions norm;
-  double delta_min = 0;
-  double delta_max = 0;
+  double delta_min = -std::numeric_limits<double>::infinity();
+  double delta_max = std::numeric_limits<double>::infinity();
   ResidualNorm around;
 };
 

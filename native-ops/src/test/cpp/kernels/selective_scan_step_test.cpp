@@ -17,9 +17,9 @@ namespace {
 
 template <typename T, typename X>
 void check_step(const cpu::SelectiveScanStepSizes& z, bool options, const std::vector<int64_t>& slots, const Layout& layout, Random& random,
-                int threads, bool in_place = true) {
+                int threads, bool in_place = true, bool as_log = false) {
   const std::string what = "step R" + std::to_string(z.rows) + " D" + std::to_string(z.channels) + " N" + std::to_string(z.states) + " G" +
-                           std::to_string(z.groups) + (options ? " options" : "") + (slots.empty() ? "" : " slots") + (in_place ? "" : " to other memory");
+                           std::to_string(z.groups) + (options ? " options" : "") + (slots.empty() ? "" : " slots") + (in_place ? "" : " to other memory") + (as_log ? " log" : "");
   const StepSlots states(slots, z.rows, z.channels * z.states, random);
   NaiveScan s;
   s.sizes = {z.rows, 1, z.channels, z.states, z.groups};
@@ -46,8 +46,8 @@ void check_step(const cpu::SelectiveScanStepSizes& z, bool options, const std::v
   f.sizes = z;
   f.u = {arrays.u.data(), arrays.u.batch_stride};
   f.delta = {arrays.delta.data(), arrays.delta.batch_stride};
-  f.a_as_log = options;
-  if (options) {
+  f.a_as_log = as_log;
+  if (as_log) {
     for (double& a : s.a) a = std::log(-a);
     arrays.a.set(s.a);
   }
@@ -82,12 +82,15 @@ void test_all() {
   for (const Layout& layout : {Layout{}, Layout{3, 5}}) {
     for (bool options : {false, true}) {
       for (int64_t channels : {1, 3, 16, 33, 300}) {
-        for (int64_t states : {1, 3, 16, 17, 32, 64}) check_step<T, X>({2, channels, states, 1}, options, {}, layout, random, 1);
+        for (int64_t states : {1, 3, 16, 17, 32, 64}) {
+          for (bool as_log : {false, true}) check_step<T, X>({2, channels, states, 1}, options, {}, layout, random, 1, true, as_log);
+        }
       }
       for (int64_t groups : {1, 2, 12}) {
         check_step<T, X>({4, 600, 16, groups}, options, {}, layout, random, 3);
         check_step<T, X>({5, 36, 16, groups}, options, {7, -1, 0, -1, 3}, layout, random, 3);
         check_step<T, X>({3, 96, 16, groups}, options, {}, layout, random, 2, false);
+        check_step<T, X>({3, 36, 5, groups}, options, {}, layout, random, 2, false);
       }
       check_step<T, X>({0, 6, 8, 1}, options, {}, layout, random, 1);
       check_step<T, X>({2, 6, 8, 1}, options, {-1, -1}, layout, random, 1);

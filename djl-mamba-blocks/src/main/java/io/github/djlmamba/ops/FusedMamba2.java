@@ -12,8 +12,8 @@ import ai.djl.ndarray.NDArray;
 import org.apiguardian.api.API;
 
 /**
- * The inputs of a whole Mamba-2 block (Dao and Gu, 2024, section 7.1), for a provider that predicts
- * by it in one call, as {@link FusedMamba} is for Mamba.
+ * The inputs of a whole Mamba-2 block (Dao and Gu, 2024, section 7.1), or of the residual layer
+ * around it, for a provider that predicts by it in one call, as {@link FusedMamba} is for Mamba.
  *
  * <p>Letters as in {@link StateSpaceDual}, with D = H P. Weights may be stored in bfloat16.
  *

@@ -214,6 +214,12 @@ public final class Mamba2Block extends SequenceMixer {
                         : null);
     }
 
+    /** {@inheritDoc} */
+    @Override
+    protected boolean hasLayerCall() {
+        return isPlain();
+    }
+
     private boolean isPlain() {
         Mamba2Options.Multipliers factors = options.multipliers();
         return factors.input() == 1 && !factors.scaleProjection();

@@ -215,6 +215,12 @@ public final class MambaBlock extends SequenceMixer {
         return new MixerOutput(output, after);
     }
 
+    /** {@inheritDoc} */
+    @Override
+    protected boolean hasLayerCall() {
+        return isPlain();
+    }
+
     private boolean isPlain() {
         return options.heads() == 1 && options.selectionNorm() == MambaOptions.SelectionNorm.NONE;
     }

@@ -73,8 +73,8 @@ public record MixerInput(
     }
 
     /**
-     * Returns whether a provider's call for a whole block may answer: one that predicts, in float32
-     * or float64, each row being one sequence.
+     * Returns whether a provider's call for a whole block or layer may answer: one that predicts,
+     * in float32 or float64, each row being one sequence.
      *
      * @return true if nothing is to be recorded, reduced or unpacked
      */

@@ -23,6 +23,7 @@ import io.github.djlmamba.ops.ResidualNorm;
 import io.github.djlmamba.ops.ResultScope;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.apiguardian.api.API;
 
 /**
@@ -109,7 +110,7 @@ public abstract class SequenceMixer extends AbstractBlock {
 
     /**
      * Predicts by the residual layer around this mixer in one call of the provider of ops, where
-     * both have such a call.
+     * both have such a call. For the stacks of this library.
      *
      * @param input what is given to the layer
      * @param around what the layer adds
@@ -118,8 +119,10 @@ public abstract class SequenceMixer extends AbstractBlock {
      * @throws IllegalArgumentException if the input does not fit this block
      * @throws IllegalStateException if an array of the input is closed
      */
+    @API(status = API.Status.INTERNAL)
     public final MixerOutput mixLayer(MixerInput input, ResidualNorm around) {
-        return input.isPlainPrediction() ? mix(input, around) : null;
+        Objects.requireNonNull(around, "around");
+        return input.isPlainPrediction() && hasLayerCall() ? mix(input, around) : null;
     }
 
     private MixerOutput mix(MixerInput input, ResidualNorm around) {
@@ -145,12 +148,23 @@ public abstract class SequenceMixer extends AbstractBlock {
     protected abstract MixerOutput compute(MixerInput input);
 
     /**
+     * Returns whether this mixer, as it is set up, has a call for the layer around it.
+     *
+     * @return true if {@link #computeLayer} may answer
+     */
+    @API(status = API.Status.INTERNAL)
+    protected boolean hasLayerCall() {
+        return false;
+    }
+
+    /**
      * Does the work of {@link #mixLayer}, as {@link #compute} does that of {@link #mix}.
      *
      * @param input what is given to the layer
      * @param around what the layer adds
      * @return the layer's output and the state, or null where there is no call for it
      */
+    @API(status = API.Status.INTERNAL)
     protected MixerOutput computeLayer(MixerInput input, ResidualNorm around) {
         return null;
     }

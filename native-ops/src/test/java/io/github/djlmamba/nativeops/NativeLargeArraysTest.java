@@ -14,13 +14,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.training.GradientCollector;
 import io.github.djlmamba.ops.CausalConv1d;
 import io.github.djlmamba.ops.Effort;
 import io.github.djlmamba.ops.GatedProduct;
+import io.github.djlmamba.ops.Linear;
 import io.github.djlmamba.ops.OpsProvider;
 import io.github.djlmamba.ops.Precision;
 import io.github.djlmamba.ops.RmsNormalization;
@@ -29,6 +33,7 @@ import io.github.djlmamba.ops.SelectiveScan;
 import io.github.djlmamba.ops.StateSpaceDual;
 import java.util.Random;
 import java.util.function.LongFunction;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -131,6 +136,31 @@ class NativeLargeArraysTest {
     }
 
     @Test
+    void linear() {
+        NDArray x = parameter(1, TOKENS, 3);
+        NDArray weight = parameter(CHANNELS, 3);
+        NDArray bias = parameter(CHANNELS);
+        check(
+                rows ->
+                        Precision.BFLOAT16.within(
+                                () ->
+                                        provider.linear(
+                                                Linear.of(repeated(x, rows), weight)
+                                                        .withBias(bias))));
+    }
+
+    @Test
+    void gradientOfTheConvolution() {
+        NDArray weight = parameter(CHANNELS, 4);
+        checkGradient(x -> provider.causalConv1d(CausalConv1d.of(x, weight)).output());
+    }
+
+    @Test
+    void gradientOfTheNorm() {
+        checkGradient(x -> provider.rmsNorm(RmsNormalization.of(x)).output());
+    }
+
+    @Test
     void moreThanCanBeAddressedIsRefused() {
         NDArray x = parameter(1, 1, 1).broadcast(new Shape(1L << 31, 1L << 30, 1));
         NDArray weight = parameter(1, 4);
@@ -155,6 +185,37 @@ class NativeLargeArraysTest {
             for (long row : new long[] {ROWS / 2, ROWS - 1}) {
                 assertArrayEquals(first, read(many, row), "row " + row);
             }
+        }
+    }
+
+    /** The gradients of many rows that are alike are that of one each, and are added up. */
+    private void checkGradient(UnaryOperator<NDArray> op) {
+        assumeTrue(Effort.LONG, "takes 14 GiB of memory; runs under -Plong");
+        NDArray x = parameter(1, TOKENS, CHANNELS);
+        x.setRequiresGradient(true);
+        NDArray weight = parameter(1, CHANNELS);
+        float[] one = gradient(op, x, weight, 1);
+        float[] many = gradient(op, x, weight, ROWS);
+        float largest = 0;
+        for (int i = 0; i < one.length; i++) {
+            largest = Math.max(largest, Math.abs(one[i]));
+            many[i] /= ROWS;
+        }
+        assertTrue(largest > 0);
+        assertArrayEquals(one, many, 0.02f * largest);
+    }
+
+    /** The gradient of a weighted sum of the output, whose own gradient is as large. */
+    private float[] gradient(UnaryOperator<NDArray> op, NDArray x, NDArray weight, long rows) {
+        try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector();
+                NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            collector.zeroGradients();
+            NDArray output = op.apply(repeated(Precision.BFLOAT16.cast(x), rows));
+            NDArray sums =
+                    Precision.BFLOAT16.within(() -> provider.linear(Linear.of(output, weight)));
+            collector.backward(Precision.FLOAT32.cast(sums).sum());
+            return x.getGradient().toFloatArray();
         }
     }
 

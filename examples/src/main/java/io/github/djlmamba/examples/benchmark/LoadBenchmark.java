@@ -152,7 +152,7 @@ record LoadBenchmark(RandomCheckpoint checkpoint) implements Benchmark {
         }
     }
 
-    /** The reading of a file into new memory, as a model needs it. */
+    /** The reading of a file of less than 2 GiB into new memory, as a model needs it. */
     private static final class ReadIntoMemory extends Stopwatch<NDManager> {
 
         private final NDManager parent;
@@ -173,8 +173,11 @@ record LoadBenchmark(RandomCheckpoint checkpoint) implements Benchmark {
             try (FileChannel channel = FileChannel.open(file)) {
                 NDArray array = manager.create(new Shape(channel.size()), DataType.INT8);
                 ByteBuffer memory = array.toByteBuffer(true);
-                while (memory.hasRemaining() && channel.read(memory) >= 0) {
+                while (channel.read(memory) > 0) {
                     // A single read ends where the system likes.
+                }
+                if (memory.hasRemaining()) {
+                    throw new IOException(file + " changed while it was read");
                 }
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
