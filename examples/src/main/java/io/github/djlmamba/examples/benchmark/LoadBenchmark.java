@@ -10,8 +10,6 @@ package io.github.djlmamba.examples.benchmark;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.util.Pair;
 import io.github.djlmamba.nativeops.NativeOps;
@@ -36,7 +34,6 @@ import java.util.Map;
 record LoadBenchmark(RandomCheckpoint checkpoint) implements Benchmark {
 
     private static final String READ = "read file";
-    private static final String READ_INTO_MEMORY = "read file into memory";
     private static final String LOAD = "load";
 
     @Override
@@ -92,7 +89,6 @@ record LoadBenchmark(RandomCheckpoint checkpoint) implements Benchmark {
         Map<String, Times> times =
                 new Rounds()
                         .add(READ, new ReadFile(file)::time)
-                        .add(READ_INTO_MEMORY, new ReadIntoMemory(parent, file)::time)
                         .add(LOAD, new Load(parent, folder, memory)::time)
                         .run(efforts.slow());
         String size = String.format(Locale.ROOT, "%.1f MB", bytes / 1e6);
@@ -104,14 +100,6 @@ record LoadBenchmark(RandomCheckpoint checkpoint) implements Benchmark {
                         size,
                         threads,
                         times.get(READ),
-                        gigabytes,
-                        null),
-                BenchmarkResult.of(
-                        checkpoint.name() + ' ' + READ_INTO_MEMORY,
-                        "FileChannel",
-                        size,
-                        threads,
-                        times.get(READ_INTO_MEMORY),
                         gigabytes,
                         null),
                 BenchmarkResult.of(
@@ -149,44 +137,6 @@ record LoadBenchmark(RandomCheckpoint checkpoint) implements Benchmark {
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
-        }
-    }
-
-    /** The reading of a file of less than 2 GiB into new memory, as a model needs it. */
-    private static final class ReadIntoMemory extends Stopwatch<NDManager> {
-
-        private final NDManager parent;
-        private final Path file;
-
-        ReadIntoMemory(NDManager parent, Path file) {
-            this.parent = parent;
-            this.file = file;
-        }
-
-        @Override
-        NDManager prepare() {
-            return parent.newSubManager();
-        }
-
-        @Override
-        void call(NDManager manager) {
-            try (FileChannel channel = FileChannel.open(file)) {
-                NDArray array = manager.create(new Shape(channel.size()), DataType.INT8);
-                ByteBuffer memory = array.toByteBuffer(true);
-                while (channel.read(memory) > 0) {
-                    // A single read ends where the system likes.
-                }
-                if (memory.hasRemaining()) {
-                    throw new IOException(file + " changed while it was read");
-                }
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
-
-        @Override
-        void release(NDManager manager) {
-            manager.close();
         }
     }
 

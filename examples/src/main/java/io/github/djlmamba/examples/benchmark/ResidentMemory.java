@@ -53,7 +53,7 @@ final class ResidentMemory {
     String peakOf(long size) {
         return peak < 0
                 ? ""
-                : String.format(Locale.ROOT, ", peak memory x%.2f", (double) peak / size);
+                : String.format(Locale.ROOT, ", at most x%.2f more resident", (double) peak / size);
     }
 
     private static long bytes(String key) throws IOException {
