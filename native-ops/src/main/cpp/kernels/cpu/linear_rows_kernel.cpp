@@ -43,8 +43,8 @@ DJLMAMBA_INLINE void add_products(const Vec<T> (&x)[kR], const Vec<T> (&w)[kO], 
 template <int kR, int kO, typename T, typename W>
 DJLMAMBA_INLINE void tile(const LinearRows<T, W>& f, int64_t row, int64_t output) {
   constexpr int kLanes = Simd<T>::kLanes;
-  /* Weights of a cache line, or of a vector where that is longer. */
-  constexpr int kLineLanes = kLanes > kLineBytes / int(sizeof(W)) ? kLanes : kLineBytes / int(sizeof(W));
+  constexpr int kLineLanes = kLineBytes / static_cast<int>(sizeof(W));
+  static_assert(kLineLanes % kLanes == 0, "the weights of a cache line are whole vectors");
   const int64_t inputs = f.sizes.inputs;
   const T* x = f.x + row * f.x_stride;
   const W* weight = f.weight + output * f.weight_stride;
