@@ -23,6 +23,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -52,12 +53,34 @@ public final class FakeHub implements AutoCloseable {
         }
     }
 
+    /** The bytes of a file, which need not be in memory. */
+    interface Content {
+
+        long length();
+
+        void copy(long from, byte[] to, int count);
+
+        static Content of(byte[] bytes) {
+            return new Content() {
+                @Override
+                public long length() {
+                    return bytes.length;
+                }
+
+                @Override
+                public void copy(long from, byte[] to, int count) {
+                    System.arraycopy(bytes, (int) from, to, 0, count);
+                }
+            };
+        }
+    }
+
     private final HttpServer hub;
     private final HttpServer cdn;
     private final ExecutorService executor = Executors.newCachedThreadPool();
-    private final Map<String, Map<String, byte[]>> commits = new ConcurrentHashMap<>();
+    private final Map<String, Map<String, Content>> commits = new ConcurrentHashMap<>();
     private final Map<String, String> revisions = new ConcurrentHashMap<>();
-    private final Map<String, byte[]> blobs = new ConcurrentHashMap<>();
+    private final Map<String, Content> blobs = new ConcurrentHashMap<>();
     private final List<Request> requests = new CopyOnWriteArrayList<>();
 
     /** The token that is required; null for none. */
@@ -72,7 +95,7 @@ public final class FakeHub implements AutoCloseable {
     final AtomicInteger failures = new AtomicInteger();
 
     /** After how many bytes the next answers with large files break off, and how many they are. */
-    volatile int cutAfter;
+    volatile long cutAfter;
 
     final AtomicInteger cuts = new AtomicInteger();
 
@@ -82,7 +105,7 @@ public final class FakeHub implements AutoCloseable {
     /** The pause after each 16 KiB of a large file; the bytes after which nothing more comes. */
     volatile Duration pause = Duration.ZERO;
 
-    volatile int stallAfter = Integer.MAX_VALUE;
+    volatile long stallAfter = Long.MAX_VALUE;
 
     /** How many of the next large files come with a wrong byte. */
     final AtomicInteger corruptions = new AtomicInteger();
@@ -135,12 +158,19 @@ public final class FakeHub implements AutoCloseable {
                                 .map(e -> e.getKey() + Arrays.hashCode(e.getValue()))
                                 .collect(Collectors.joining("\n", repository, ""))
                                 .getBytes(StandardCharsets.UTF_8);
-        String commit = digest("SHA-1", state);
+        String commit = digest("SHA-1", new byte[0], Content.of(state));
+        Map<String, Content> contents = new HashMap<>();
+        files.forEach((name, content) -> contents.put(name, Content.of(content)));
+        put(repository, revision, commit, contents);
+        return commit;
+    }
+
+    /** Puts files in a repository, as the commit with that name. */
+    void put(String repository, String revision, String commit, Map<String, Content> files) {
         commits.put(repository + "@" + commit, Map.copyOf(files));
         revisions.put(repository + "@" + commit, commit);
         revisions.put(repository + "@" + revision, commit);
         files.forEach((name, content) -> blobs.put(hash(name, content), content));
-        return commit;
     }
 
     /** Gives another repository a commit of one. */
@@ -169,9 +199,13 @@ public final class FakeHub implements AutoCloseable {
 
     /** Returns the hash that names a content: git's, or that of git LFS for large files. */
     static String hash(String name, byte[] content) {
-        String header = "blob " + content.length + "\0";
+        return hash(name, Content.of(content));
+    }
+
+    static String hash(String name, Content content) {
+        String header = "blob " + content.length() + "\0";
         return isLarge(name)
-                ? digest("SHA-256", content)
+                ? digest("SHA-256", new byte[0], content)
                 : digest("SHA-1", header.getBytes(StandardCharsets.US_ASCII), content);
     }
 
@@ -179,11 +213,15 @@ public final class FakeHub implements AutoCloseable {
         return name.endsWith(".safetensors");
     }
 
-    private static String digest(String algorithm, byte[]... parts) {
+    private static String digest(String algorithm, byte[] header, Content content) {
         try {
             MessageDigest digest = MessageDigest.getInstance(algorithm);
-            for (byte[] part : parts) {
-                digest.update(part);
+            digest.update(header);
+            byte[] chunk = new byte[CHUNK];
+            for (long at = 0; at < content.length(); at += CHUNK) {
+                int count = (int) Math.min(CHUNK, content.length() - at);
+                content.copy(at, chunk, count);
+                digest.update(chunk, 0, count);
             }
             return HexFormat.of().formatHex(digest.digest());
         } catch (NoSuchAlgorithmException e) {
@@ -273,7 +311,7 @@ public final class FakeHub implements AutoCloseable {
             exchange.sendResponseHeaders(307, -1);
             return;
         }
-        byte[] content = commits.getOrDefault(repository + "@" + commit, Map.of()).get(name);
+        Content content = commits.getOrDefault(repository + "@" + commit, Map.of()).get(name);
         if (content == null) {
             refuse(exchange, 404, "EntryNotFound");
             return;
@@ -285,12 +323,14 @@ public final class FakeHub implements AutoCloseable {
         if (!isLarge(name)) {
             headers.set("ETag", "\"" + hash + "\"");
             override(headers);
-            send(exchange, content);
+            byte[] bytes = new byte[(int) content.length()];
+            content.copy(0, bytes, bytes.length);
+            send(exchange, bytes);
             return;
         }
         headers.set("ETag", "\"" + hash.substring(0, 32) + "\"");
         headers.set("X-Linked-Etag", "\"" + hash + "\"");
-        headers.set("X-Linked-Size", Integer.toString(content.length));
+        headers.set("X-Linked-Size", Long.toString(content.length()));
         headers.set("Location", "http://localhost:" + cdn.getAddress().getPort() + "/" + hash);
         override(headers);
         exchange.sendResponseHeaders(302, -1);
@@ -317,32 +357,36 @@ public final class FakeHub implements AutoCloseable {
 
     private void sendLarge(HttpExchange exchange, String hash)
             throws IOException, InterruptedException {
-        byte[] content = blobs.get(hash).clone();
-        if (corruptions.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
-            content[content.length / 2] ^= 1;
-        }
+        Content content = blobs.get(hash);
+        long length = content.length();
+        boolean corrupt = corruptions.getAndUpdate(n -> Math.max(0, n - 1)) > 0;
         String range = exchange.getRequestHeaders().getFirst("Range");
-        int from = 0;
+        long from = 0;
         if (range != null && !ignoresRanges) {
-            from = Integer.parseInt(range.replaceAll("\\D", ""));
-            if (from >= content.length) {
+            from = Long.parseLong(range.replaceAll("\\D", ""));
+            if (from >= length) {
                 refuse(exchange, 416, "");
                 return;
             }
             exchange.getResponseHeaders()
-                    .set(
-                            "Content-Range",
-                            "bytes " + from + "-" + (content.length - 1) + "/" + content.length);
+                    .set("Content-Range", "bytes " + from + "-" + (length - 1) + "/" + length);
         }
         boolean cut = cuts.getAndUpdate(n -> Math.max(0, n - 1)) > 0;
-        int to = cut ? Math.min(content.length, from + cutAfter) : content.length;
-        exchange.sendResponseHeaders(from > 0 ? 206 : 200, content.length - from);
+        long to = cut ? Math.min(length, from + cutAfter) : length;
+        exchange.sendResponseHeaders(from > 0 ? 206 : 200, length - from);
         OutputStream out = exchange.getResponseBody();
-        for (int at = from; at < to; at += CHUNK) {
+        byte[] chunk = new byte[CHUNK];
+        for (long at = from; at < to; at += CHUNK) {
             if (at >= stallAfter) {
                 Thread.sleep(60_000);
             }
-            out.write(content, at, Math.min(CHUNK, to - at));
+            int count = (int) Math.min(CHUNK, to - at);
+            content.copy(at, chunk, count);
+            long wrong = length / 2 - at;
+            if (corrupt && wrong >= 0 && wrong < count) {
+                chunk[(int) wrong] ^= 1;
+            }
+            out.write(chunk, 0, count);
             out.flush();
             Thread.sleep(pause.toMillis());
         }
