@@ -38,7 +38,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND")
 public final class DjlMamba implements Runnable {
 
-    private static final long INTERRUPTED_MILLIS = 10_000;
+    private static final long UNTIL_NOTICE_MILLIS = 1000;
+    private static final long LONGEST_STEP_MILLIS = 300_000;
 
     @Option(
             names = "--verbose",
@@ -75,7 +76,11 @@ public final class DjlMamba implements Runnable {
     private static void stop(Thread main) {
         main.interrupt();
         try {
-            main.join(INTERRUPTED_MILLIS);
+            main.join(UNTIL_NOTICE_MILLIS);
+            if (main.isAlive()) {
+                System.err.println("stopping after the current step");
+                main.join(LONGEST_STEP_MILLIS);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
