@@ -66,7 +66,7 @@ final class ResidualLayer extends SequenceMixer {
     }
 
     private MixerOutput inOneCall(MixerInput input) {
-        if (!input.isPlainPrediction() || !(norm instanceof RmsNorm)) {
+        if (!(norm instanceof RmsNorm)) {
             return null;
         }
         RmsNorm rmsNorm = (RmsNorm) norm;

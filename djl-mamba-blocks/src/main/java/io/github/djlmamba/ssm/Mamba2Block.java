@@ -168,7 +168,8 @@ public final class Mamba2Block extends SequenceMixer {
         ParameterStore parameterStore = input.parameterStore();
         boolean training = input.training();
         Mamba2State state = continued(Mamba2State.class, input.before(), x);
-        MixerOutput fused = input.isPlainPrediction() ? fused(input, state, null) : null;
+        MixerOutput fused =
+                input.isPlainPrediction() && hasLayerCall() ? fused(input, state, null) : null;
         if (fused != null) {
             return fused;
         }
@@ -217,10 +218,6 @@ public final class Mamba2Block extends SequenceMixer {
     /** {@inheritDoc} */
     @Override
     protected boolean hasLayerCall() {
-        return isPlain();
-    }
-
-    private boolean isPlain() {
         Mamba2Options.Multipliers factors = options.multipliers();
         return factors.input() == 1 && !factors.scaleProjection();
     }
@@ -231,11 +228,8 @@ public final class Mamba2Block extends SequenceMixer {
         return fused(input, continued(Mamba2State.class, input.before(), input.x()), around);
     }
 
-    /** Predicts in one call, where this block and the provider of ops have one. */
+    /** Predicts in one call, where the provider of ops has one; null where it has none. */
     private MixerOutput fused(MixerInput input, Mamba2State state, ResidualNorm around) {
-        if (!isPlain()) {
-            return null;
-        }
         NDArray x = input.x();
         NDList results =
                 OpsProviders.forArrays(x.getDevice(), x.getDataType())

@@ -174,7 +174,8 @@ public final class MambaBlock extends SequenceMixer {
         ParameterStore parameterStore = input.parameterStore();
         boolean training = input.training();
         MambaState state = continued(MambaState.class, input.before(), x);
-        MixerOutput fused = input.isPlainPrediction() ? fused(input, state, null) : null;
+        MixerOutput fused =
+                input.isPlainPrediction() && hasLayerCall() ? fused(input, state, null) : null;
         if (fused != null) {
             return fused;
         }
@@ -218,10 +219,6 @@ public final class MambaBlock extends SequenceMixer {
     /** {@inheritDoc} */
     @Override
     protected boolean hasLayerCall() {
-        return isPlain();
-    }
-
-    private boolean isPlain() {
         return options.heads() == 1 && options.selectionNorm() == MambaOptions.SelectionNorm.NONE;
     }
 
@@ -231,11 +228,8 @@ public final class MambaBlock extends SequenceMixer {
         return fused(input, continued(MambaState.class, input.before(), input.x()), around);
     }
 
-    /** Predicts in one call, where this block and the provider of ops have one. */
+    /** Predicts in one call, where the provider of ops has one; null where it has none. */
     private MixerOutput fused(MixerInput input, MambaState state, ResidualNorm around) {
-        if (!isPlain()) {
-            return null;
-        }
         NDArray x = input.x();
         NDList results =
                 OpsProviders.forArrays(x.getDevice(), x.getDataType())
