@@ -16,6 +16,7 @@
 #include "ops/checks.h"
 #include "ops/ops.h"
 #include "ops/packed_sequences.h"
+#include "ops/run_step.h"
 
 namespace djlmamba {
 namespace {
@@ -72,8 +73,7 @@ std::tuple<Tensor, Tensor> step_on_cpu(const ConvTensors& in) {
   args.before = views.initial_state;
   args.state = states_view(in.packed, final_state, mutable_data_or_null<T>(final_state));
   args.out = {mutable_data_or_null<X>(output), output.stride(0)};
-  const cpu::CausalConv1dStepPlan plan = kernels.plan(args.sizes);
-  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(args, begin, end); });
+  run_step(kernels, args);
   return {output, final_state};
 }
 

@@ -9,10 +9,10 @@
 #include "kernels/cpu/causal_conv1d_step.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include "ops/checks.h"
 #include "ops/ops.h"
+#include "ops/run_step.h"
 #include "ops/state_slots.h"
 
 namespace djlmamba {
@@ -38,8 +38,7 @@ Tensor step_on_cpu(const Tensor& x, const Tensor& weight, const Tensor& bias, bo
   args.state = view3<cpu::BatchedMatrixView<T>>(state, mutable_data_or_null<T>(state));
   const Tensor output = at::empty(x.sizes(), x.options());
   args.out = {mutable_data_or_null<X>(output), output.stride(0)};
-  const cpu::CausalConv1dStepPlan plan = kernels.plan(args.sizes);
-  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(args, begin, end); });
+  run_step(kernels, args);
   return output;
 }
 
@@ -62,7 +61,9 @@ Tensor causal_conv1d_step(
   const int64_t count = state.dim() == 3 ? state.size(0) : 0;
   check.parameter("state", state, "(slots, W - 1, D)", {count, weight.size(1) - 1, channels});
   const StateSlots checked(check, slots, x.size(0), count);
-  check_not_recorded(kOp, "causal conv1d", {state, x, weight, bias});
+  check_not_recorded(
+      kOp, "a step that changes a state in place records none; use the causal conv1d with L = 1, or turn recording off",
+      {state, x, weight, bias});
   at::AutoDispatchBelowADInplaceOrView guard;
   InPlaceState in_place(check, "state", state);
   const Tensor output = with_types(x.scalar_type(), [&](auto computed, auto stored) {

@@ -112,6 +112,10 @@ bool wants_gradient(std::initializer_list<std::optional<at::Tensor>> tensors) {
   return false;
 }
 
+void check_not_recorded(const char* op, const char* reason, std::initializer_list<std::optional<at::Tensor>> tensors) {
+  TORCH_CHECK_VALUE(!wants_gradient(tensors), op, ": a gradient is wanted of an input, but ", reason);
+}
+
 void check_once_differentiable(const char* op) {
   TORCH_CHECK_NOT_IMPLEMENTED(
       !at::GradMode::is_enabled(), op, ": second derivatives are not available; run the backward pass without creating a graph of it");

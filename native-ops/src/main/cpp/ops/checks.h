@@ -64,6 +64,9 @@ class ArgumentCheck {
 /** True if a gradient must be recorded for any of the tensors. */
 bool wants_gradient(std::initializer_list<std::optional<at::Tensor>> tensors);
 
+/** Refuses an op that a gradient is wanted of; the reason says why it records none and what to do. */
+void check_not_recorded(const char* op, const char* reason, std::initializer_list<std::optional<at::Tensor>> tensors);
+
 /** Refuses a graph of the backward pass, for an op whose backward is not differentiable itself. */
 void check_once_differentiable(const char* op);
 

@@ -23,26 +23,24 @@ Tensor mixer_input(const ResidualNorm& around, const Tensor& x) {
   return around.weight.has_value() ? std::get<0>(rms_norm(x, std::nullopt, std::nullopt, around.weight, {1, false, around.epsilon, false})) : x;
 }
 
-void check_not_recorded(const char* name, std::initializer_list<OptionalTensor> tensors) {
-  TORCH_CHECK_VALUE(
-      !wants_gradient(tensors), name, ": a gradient is wanted of an input, but the call for a whole block records none; call the ops, or turn recording off");
+Tensor layer_output(const ResidualNorm& around, const Tensor& x, const Tensor& mixed) {
+  return around.weight.has_value() ? at::add(x, mixed, around.multiplier) : mixed;
 }
+
+constexpr const char* kRecordsNone = "the call for a whole block records none; call the ops, or turn recording off";
 
 void check_divides(const char* parts, int64_t number, const char* what, int64_t size) {
   TORCH_CHECK_VALUE(
       number >= 1 && size % number == 0, "Mamba-2 block: ", number, " ", parts, " do not divide the ", size, " ", what);
 }
 
-Tensor layer_output(const ResidualNorm& around, const Tensor& x, const Tensor& mixed) {
-  return around.weight.has_value() ? at::add(x, mixed, around.multiplier) : mixed;
-}
-
 }  // namespace
 
 std::vector<Tensor> fused_mamba(const FusedMamba& in) {
   check_not_recorded(
-      "Mamba block", {in.x, in.in_weight, in.in_bias, in.convolution_weight, in.convolution_bias, in.scan_weight, in.delta_weight, in.delta_bias,
-                      in.state_log, in.skip, in.out_weight, in.out_bias, in.convolution_state, in.scan_state, in.around.weight});
+      "Mamba block", kRecordsNone,
+      {in.x, in.in_weight, in.in_bias, in.convolution_weight, in.convolution_bias, in.scan_weight, in.delta_weight, in.delta_bias, in.state_log,
+       in.skip, in.out_weight, in.out_bias, in.convolution_state, in.scan_state, in.around.weight});
   at::NoGradGuard no_grad;
   if (auto results = mamba_of_token(in)) {
     return *std::move(results);
@@ -63,8 +61,9 @@ std::vector<Tensor> fused_mamba(const FusedMamba& in) {
 
 std::vector<Tensor> fused_mamba2(const FusedMamba2& in) {
   check_not_recorded(
-      "Mamba-2 block", {in.x, in.in_weight, in.in_bias, in.convolution_weight, in.convolution_bias, in.delta_bias, in.state_log, in.skip,
-                        in.norm_weight, in.out_weight, in.out_bias, in.convolution_state, in.dual_state, in.around.weight});
+      "Mamba-2 block", kRecordsNone,
+      {in.x, in.in_weight, in.in_bias, in.convolution_weight, in.convolution_bias, in.delta_bias, in.state_log, in.skip, in.norm_weight,
+       in.out_weight, in.out_bias, in.convolution_state, in.dual_state, in.around.weight});
   at::NoGradGuard no_grad;
   if (auto results = mamba2_of_token(in)) {
     return *std::move(results);

@@ -21,6 +21,7 @@
 #include "kernels/cpu/state_space_dual.h"
 #include "ops/checks.h"
 #include "ops/linear_products.h"
+#include "ops/run_step.h"
 #include "ops/state_space_dual.h"
 
 namespace djlmamba {
@@ -143,7 +144,7 @@ void add_residual(const ResidualNorm& around, const Tensor& x, const Tensor& out
   }
 }
 
-/** The convolution with SiLU over channels [first, ...) of x. */
+/** The convolution with SiLU, from one state to another. */
 template <typename T>
 void convolve(
     cpu::MatrixView<const T> x, const Tensor& weight, const OptionalTensor& bias, const Tensor& before, const Tensor& after, cpu::MatrixView<T> out) {
@@ -157,8 +158,7 @@ void convolve(
   args.before = view3<cpu::BatchedMatrixView<const T>>(before, data_or_null<T>(before));
   args.state = view3<cpu::BatchedMatrixView<T>>(after, mutable_data_or_null<T>(after));
   args.out = out;
-  const cpu::CausalConv1dStepPlan plan = kernels.plan(args.sizes);
-  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(args, begin, end); });
+  run_step(kernels, args);
 }
 
 /** Output, convolution's state and scan's or dual's. */
@@ -198,8 +198,7 @@ std::vector<Tensor> mamba_of_token_as(const FusedMamba& in) {
   scan.before = view3<cpu::BatchedMatrixView<const T>>(*in.scan_state, data_or_null<T>(*in.scan_state));
   scan.state = view3<cpu::BatchedMatrixView<T>>(results[2], mutable_data_or_null<T>(results[2]));
   scan.out = y;
-  const cpu::SelectiveScanStepPlan plan = kernels.plan(scan.sizes);
-  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(scan, begin, end); });
+  run_step(kernels, scan);
 
   project_few_rows<T>(rows, read(y), in.out_weight, or_undefined(in.out_bias), {mutable_data_or_null<T>(results[0]), size});
   add_residual<T>(in.around, in.x, results[0]);

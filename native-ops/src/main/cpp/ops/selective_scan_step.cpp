@@ -9,10 +9,10 @@
 #include "kernels/cpu/selective_scan_step.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include "ops/checks.h"
 #include "ops/ops.h"
+#include "ops/run_step.h"
 #include "ops/state_slots.h"
 
 namespace djlmamba {
@@ -62,8 +62,7 @@ Tensor step_on_cpu(const StepTensors& in, const Tensor& state, const int64_t* sl
   args.state = view3<cpu::BatchedMatrixView<T>>(state, mutable_data_or_null<T>(state));
   const Tensor output = at::empty(in.u.sizes(), in.u.options());
   args.out = rows_of(output, mutable_data_or_null<X>(output));
-  const cpu::SelectiveScanStepPlan plan = kernels.plan(args.sizes);
-  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(args, begin, end); });
+  run_step(kernels, args);
   return output;
 }
 
@@ -103,7 +102,9 @@ Tensor selective_scan_step(
   const int64_t count = state.dim() == 3 ? state.size(0) : 0;
   check.parameter("state", state, "(slots, D, N)", {count, channels, states});
   const StateSlots checked(check, slots, rows, count);
-  check_not_recorded(kOp, "selective scan", {state, u, delta, a, b, c, skip, gate, delta_bias});
+  check_not_recorded(
+      kOp, "a step that changes a state in place records none; use the selective scan with L = 1, or turn recording off",
+      {state, u, delta, a, b, c, skip, gate, delta_bias});
   at::AutoDispatchBelowADInplaceOrView guard;
   InPlaceState in_place(check, "state", state);
   const StepTensors in = {last_axis_contiguous(u),

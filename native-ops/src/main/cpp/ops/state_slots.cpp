@@ -60,10 +60,4 @@ void InPlaceState::write_back() {
   }
 }
 
-void check_not_recorded(const char* op, const char* differentiable_op, std::initializer_list<std::optional<at::Tensor>> tensors) {
-  TORCH_CHECK_VALUE(
-      !wants_gradient(tensors), op, ": a gradient is wanted of an input, but a step that changes a state in place records none; use the ", differentiable_op,
-      " with L = 1, or turn recording off");
-}
-
 }  // namespace djlmamba

@@ -49,7 +49,4 @@ class InPlaceState {
   at::Tensor tensor_;
 };
 
-/** Refuses a decode step that a gradient is wanted of. */
-void check_not_recorded(const char* op, const char* differentiable_op, std::initializer_list<std::optional<at::Tensor>> tensors);
-
 }  // namespace djlmamba

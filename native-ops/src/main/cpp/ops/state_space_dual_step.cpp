@@ -9,8 +9,8 @@
 #include "kernels/cpu/state_space_dual_step.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
+#include "ops/run_step.h"
 #include "ops/state_slots.h"
 #include "ops/state_space_dual.h"
 
@@ -54,8 +54,7 @@ Tensor step_on_cpu(const StateSpaceDualArguments& how, const StateSpaceDualTenso
   args.state = head_states(state, mutable_data_or_null<T>(state));
   const Tensor output = at::empty(in.x.sizes(), in.x.options());
   args.out = row_matrices(output, mutable_data_or_null<X>(output));
-  const cpu::StateSpaceDualStepPlan plan = kernels.plan(args.sizes);
-  at::parallel_for(0, plan.blocks, plan.grain, [&](int64_t begin, int64_t end) { kernels.step(args, begin, end); });
+  run_step(kernels, args);
   return output;
 }
 
@@ -69,7 +68,9 @@ Tensor state_space_dual_step(const StateSpaceDualArguments& in, const Tensor& st
   const int64_t count = state.dim() == 4 ? state.size(0) : 0;
   check.parameter("state", state, "(slots, H, P, N)", {count, in.x.size(1), in.x.size(2), in.b.size(-1)});
   const StateSlots checked(check, slots, in.x.size(0), count);
-  check_not_recorded(kOp, "state space dual", {in.x, in.delta, in.a, in.b, in.c, in.skip, in.gate, in.delta_bias, state});
+  check_not_recorded(
+      kOp, "a step that changes a state in place records none; use the state space dual with L = 1, or turn recording off",
+      {in.x, in.delta, in.a, in.b, in.c, in.skip, in.gate, in.delta_bias, state});
   at::AutoDispatchBelowADInplaceOrView guard;
   InPlaceState in_place(check, "state", state);
   const StateSpaceDualTensors tensors = prepared(in);
